@@ -1,0 +1,88 @@
+# `make demo` shows it all; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV = $$(command -v uv || echo $(VENV)/bin/uv)
+STAMP := $(VENV)/.installed
+LOCKS := requirements.lock requirements-dev.lock
+PAGES := node_modules/.installed
+
+.PHONY: help setup lock demo up down status test test-fast check bench faults screenshots
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: $(STAMP) $(PAGES) ## make .venv and node_modules from the lock files
+
+$(STAMP): $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 …" >&2; exit 2; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || test -x $(VENV)/bin/uv \
+		|| $(VENV)/bin/pip install --quiet --disable-pip-version-check uv
+	@echo "installing what the lock files name"
+	@$(UV) pip install --quiet --python $(RUN) --no-deps --require-hashes $(LOCKS:%=-r %)
+	@touch $@
+
+# Node comes with .venv; npm looks for it on the PATH.
+$(PAGES): package.json package-lock.json $(STAMP)
+	@echo "installing what the pages take from npm"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci
+	@touch $@
+
+lock: $(STAMP) ## resolve requirements*.in anew
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --override overrides.txt requirements.in -o requirements.lock
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --override overrides.txt -c requirements.lock \
+		requirements-dev.in -o requirements-dev.lock
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url requirements-label-studio.in -o requirements-label-studio.lock
+
+demo: setup ## start everything, load a generated brand world, run two whole rounds
+	@$(RUN) manage.py demo
+
+up: setup ## start the platform in the background
+	@$(RUN) manage.py up --detach
+
+down: setup ## stop all that runs
+	@$(RUN) manage.py down
+
+status: setup ## what runs, and where
+	@$(RUN) manage.py status
+
+test: setup ## the whole suite, on real services
+	@$(RUN) -m pytest
+
+test-fast: setup ## without the slow ones
+	@$(RUN) -m pytest -m "not slow"
+
+check: setup ## style, types, import contracts, migrations, templates, translations, compose file
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(RUN) manage.py check_templates
+	$(RUN) -W ignore::RuntimeWarning manage.py check_translations
+	@.ci/check-compose
+
+bench: setup ## searches over 100,000 cases; with DATA=DIR also the loop on real images
+	@$(RUN) benchmarks/case_search.py
+ifdef DATA
+	@$(RUN) benchmarks/real_data.py prepare --data $(DATA) --out var/bench
+	@$(RUN) manage.py up --detach
+	@sh var/bench/ingest.sh
+	@$(RUN) manage.py loop --rounds 2 --simulate --truth var/bench/truth --json var/bench/loop.json \
+		--config '{"budget": {"brand": 200, "boxes": 40, "variation": 0}}'
+	@$(RUN) benchmarks/real_data.py report --json var/bench/report.json
+else
+	@echo "for the loop on real images as well: make bench DATA=DIR"
+endif
+
+screenshots: setup ## make the pictures of the guides anew (needs Chromium)
+	@$(RUN) -W ignore -m docs.make_screenshots
+
+faults: setup ## what kills real processes
+	@$(RUN) -m pytest -m faults
