@@ -1,0 +1,94 @@
+"""Strategies: each gives every item a value, higher meaning "ask sooner"."""
+
+import numpy as np
+
+from ml.errors import InputError
+
+
+def checked(scores: np.ndarray, what: str = "scores") -> np.ndarray:
+    """The scores as float64.
+
+    Raises:
+        InputError: one is missing (NaN or infinite); a missing score is never a silent zero.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(scores).all():
+        row = int(np.argwhere(~np.isfinite(scores))[0][0])
+        raise InputError(f"{what}: row {row} has a missing score")
+    return scores
+
+
+def margin(probabilities: np.ndarray) -> np.ndarray:
+    """1 − (best − second best), in [0, 1]. Scheffer et al. 2001, margin sampling.
+
+    Args:
+        probabilities: (n, classes), classes ≥ 2.
+
+    Raises:
+        InputError: a score is missing, or there is only one class.
+    """
+    if np.shape(probabilities)[1] < 2:
+        raise InputError("a margin needs two classes")
+    best_two = np.partition(checked(probabilities), -2, axis=1)[:, -2:]
+    return 1.0 - (best_two[:, 1] - best_two[:, 0])
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Shannon entropy in nats of each row. Shannon 1948; Settles 2009, section 3.1.
+
+    Args:
+        probabilities: (n, classes); zeros are allowed.
+
+    Raises:
+        InputError: a score is missing or negative.
+    """
+    p = checked(probabilities)
+    if (p < 0).any():
+        raise InputError("a probability cannot be negative")
+    logs = np.log(p, out=np.zeros_like(p), where=p > 0)
+    return -(p * logs).sum(axis=1)
+
+
+def hard_negatives(
+    scores: np.ndarray, known: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The highest score of a brand that the item is not known to show, and which brand that is.
+    The article's section 3.1: mine what the model flags most confidently, for a person to refute.
+
+    Args:
+        scores: (n, brands).
+        known: (n, brands) bool, true where the item is known to show the brand.
+
+    Returns:
+        (n,) score and (n,) brand index.
+    """
+    scores = checked(scores)
+    if known is not None:
+        scores = np.where(known, -np.inf, scores)
+    brand = scores.argmax(axis=1)
+    return scores[np.arange(len(scores)), brand], brand
+
+
+def near_threshold(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Closeness to an operating point, in (−∞, 0]: the near misses and near hits of a rare class,
+    where labels move the threshold (Nuggehalli et al. 2023, DIRECT)."""
+    return -np.abs(checked(scores) - threshold)
+
+
+def detector_false_alarms(box_scores: np.ndarray, brand_scores: np.ndarray) -> np.ndarray:
+    """A confident box of a brand that the classifier does not see: box score × (1 − p(brand)).
+
+    Args:
+        box_scores: (n,) best box of each item, 0 where there is none.
+        brand_scores: (n,) the classifier's probability of that box's brand.
+    """
+    return checked(box_scores, "boxes") * (1.0 - checked(brand_scores))
+
+
+def detector_misses(box_scores: np.ndarray) -> np.ndarray:
+    """For items that surely show a registered mark: how little the detector made of it.
+
+    Args:
+        box_scores: (n,) best box of the brand shown, 0 where it found none.
+    """
+    return 1.0 - checked(box_scores, "boxes")

@@ -1,0 +1,90 @@
+"""The one artifact form: a folder with weights and `meta.json`, which is written last, so that its
+presence means "complete" (as CLIP and nanochat do)."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ml.errors import InputError
+from ml.progress import write_atomically
+
+META = "meta.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a training leaves behind.
+
+    Attributes:
+        kind: classifier | detector | variation.
+        labels: class names, index by index (for the classifier the last is the background).
+        files: weight files by name, each with its sha256.
+        calibration: e.g. {"temperature": float}; empty when the scores are raw.
+    """
+
+    kind: str
+    labels: list[str]
+    config: dict[str, Any]
+    manifest_sha256: str
+    code_version: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    directory: Path | None = None
+
+    def path(self, name: str) -> Path:
+        if self.directory is None:
+            raise InputError("this artifact was not read from a folder")
+        return self.directory / name
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def write_artifact(artifact: Artifact, directory: Path) -> Artifact:
+    """Hash the weight files named in `artifact.files` and write meta.json, last."""
+    files = {name: file_sha256(directory / name) for name in artifact.files}
+    meta = asdict(artifact) | {"files": files}
+    del meta["directory"]
+    write_atomically(directory / META, json.dumps(meta, indent=2, ensure_ascii=False))
+    return Artifact(**meta, directory=directory)
+
+
+def read_artifact(directory: Path | str, *, kind: str | None = None) -> Artifact:
+    """Read and verify an artifact.
+
+    Raises:
+        InputError: it is missing, incomplete, of another kind, or its weights were changed.
+    """
+    directory = Path(directory)
+    meta_path = directory / META
+    if not meta_path.is_file():
+        raise InputError(f"{directory}: no complete model here ({META} is missing)")
+    try:
+        artifact = Artifact(**json.loads(meta_path.read_text()), directory=directory)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{meta_path}: not a model description: {error}") from error
+    if kind is not None and artifact.kind != kind:
+        raise InputError(f"{directory}: a {artifact.kind}, not a {kind}")
+    for name, digest in artifact.files.items():
+        if not (directory / name).is_file():
+            raise InputError(f"{directory}: {name} is missing")
+        if file_sha256(directory / name) != digest:
+            raise InputError(f"{directory}: {name} does not match its recorded hash")
+    return artifact
+
+
+@cache
+def code_version() -> str:
+    """The first 12 digits of the sha256 of this package's sources: also right without git."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(root.rglob("*.py")):
+        digest.update(source.relative_to(root).as_posix().encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,197 @@
+"""`python -m ml …`: train, evaluate, scan, embed, predict, and draw a world.
+
+Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from ml.errors import Cancelled, InputError
+from ml.progress import Progress, write_atomically
+from ml.synth.cli import add_parser as add_synth
+
+EXIT_INPUT = 2
+EXIT_STOPPED = 75
+
+
+class Stop:
+    """True once the process was asked to stop; the work then ends at its next safe point."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+
+    def __call__(self) -> bool:
+        return self._asked
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse, with its error as the one line that bad input ends in."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run one command and exit."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        args = _parser().parse_args(argv)
+        sys.exit(args.run(args))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_INPUT)
+    except Cancelled:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = Parser(
+        prog="python -m ml", description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_synth(commands)
+
+    train = commands.add_parser("train", help="train a model")
+    train.add_argument("kind", metavar="KIND", help="classifier | detector | variation")
+    train.add_argument("--config", metavar="JSON", default="{}", help="JSON text or a JSON file")
+    train.add_argument("--init", type=Path, metavar="MODEL_DIR", help="warm start from there")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure models on the test rows")
+    evaluate.add_argument("--json", type=Path, required=True, metavar="F")
+    evaluate.add_argument("--flag-ratio", type=float, metavar="R", help="fit thresholds for it")
+    evaluate.set_defaults(run=_evaluate)
+
+    scan = commands.add_parser("scan", help="score a split into Parquet shards")
+    scan.add_argument("--out", type=Path, required=True, metavar="DIR")
+    scan.add_argument("--split", default="pool")
+    scan.add_argument("--shard-size", type=int, default=2048, metavar="N")
+    scan.set_defaults(run=_scan)
+
+    embed = commands.add_parser("embed", help="embeddings of all images of a manifest")
+    embed.add_argument("--model", type=Path, required=True, metavar="DIR")
+    embed.add_argument("--out", type=Path, required=True, metavar="F")
+    embed.set_defaults(run=_embed)
+
+    predict = commands.add_parser("predict", help="score single images")
+    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    predict.add_argument("--json", type=Path, metavar="F")
+    predict.set_defaults(run=_predict)
+
+    for command in (evaluate, scan, predict):
+        command.add_argument(
+            "--model", type=Path, action="append", required=True, metavar="DIR", dest="models"
+        )
+    for command in (train, evaluate, scan, embed):
+        command.add_argument("--manifest", type=Path, required=True, metavar="F")
+        command.add_argument(
+            "--progress", type=Path, metavar="F", help="report there as JSON lines"
+        )
+    return parser
+
+
+def _train(args: argparse.Namespace) -> int:
+    stop = Stop()
+    from ml.train import train
+
+    with closing(Progress(file=args.progress)) as progress:
+        artifact = train(
+            kind=args.kind,
+            manifest=args.manifest,
+            out=args.out,
+            config=_config(args.config),
+            init=args.init,
+            progress=progress,
+            should_stop=stop,
+        )
+        progress.report("done", 1.0, **artifact.metrics)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    stop = Stop()
+    from ml.evaluate.run import evaluate
+
+    with closing(Progress(file=args.progress)) as progress:
+        report = evaluate(
+            models=args.models,
+            manifest=args.manifest,
+            flag_ratio=args.flag_ratio,
+            progress=progress,
+            should_stop=stop,
+        )
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    _write_json(args.json, report)
+    return 0
+
+
+def _scan(args: argparse.Namespace) -> int:
+    stop = Stop()
+    from ml.scan import scan
+
+    with closing(Progress(file=args.progress)) as progress:
+        scan(
+            models=args.models,
+            manifest=args.manifest,
+            out=args.out,
+            split=args.split,
+            shard_size=args.shard_size,
+            progress=progress,
+            should_stop=stop,
+        )
+    return 0
+
+
+def _embed(args: argparse.Namespace) -> int:
+    stop = Stop()
+    from ml.embed import embed
+
+    with closing(Progress(file=args.progress)) as progress:
+        embed(
+            model=args.model,
+            manifest=args.manifest,
+            out=args.out,
+            progress=progress,
+            should_stop=stop,
+        )
+    return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from ml.predict import predict_images
+
+    rows = predict_images(directories=args.models, images=args.images)
+    if args.json is not None:
+        _write_json(args.json, rows)
+    else:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _config(text: str) -> dict[str, Any]:
+    """JSON text, or the name of a file with it."""
+    try:
+        value = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"--config: neither JSON nor a JSON file: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError("--config: a JSON object is needed")
+    return value

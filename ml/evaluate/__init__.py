@@ -1,0 +1,1 @@
+"""Measures of models on the closed, open and business sets."""

@@ -1,0 +1,117 @@
+"""The one interface of all models.
+
+A model is a module with
+
+- `Config`: a frozen dataclass, every field with a default (`--config` fills it by `parse_config`),
+- `train(*, config, manifest, out, init, progress, should_stop) -> Artifact`,
+- `load(artifact) -> Predictor`.
+
+`train` is seeded by `config.seed` and resumable: it keeps a checkpoint in `out`, and called again
+with the same arguments it goes on from there and ends like an undisturbed run. It asks
+`should_stop()` at least once a second or so; once true, it writes the checkpoint and raises
+`Cancelled`. `init` is an earlier artifact of the same kind whose weights are a warm start; its
+class list may differ. Bad input is one `InputError`, raised before anything is written.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
+
+import numpy as np
+from PIL import Image
+
+from ml.artifact import Artifact
+from ml.errors import InputError
+from ml.manifest import Manifest
+from ml.progress import Progress
+
+ShouldStop = Callable[[], bool]
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A found region, in pixels of the image as given to `predict`."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    brand: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says about a batch of n images. What a model does not say is None.
+
+    Attributes:
+        probabilities: (n, len(labels)) float32, calibrated, rows sum to 1.
+        embeddings: (n, d) float32, L2-normalised.
+        boxes: for each image its boxes, best first.
+    """
+
+    probabilities: np.ndarray | None = None
+    embeddings: np.ndarray | None = None
+    boxes: list[list[Box]] | None = None
+
+
+class Predictor(Protocol):
+    """A trained model in memory."""
+
+    kind: str
+    labels: list[str]
+
+    def predict(self, images: Sequence[Image.Image]) -> Predictions:
+        """Score RGB images of any size, in one batch, in their order."""
+        ...
+
+
+class ModelModule(Protocol):
+    """What every module of `ml.models.KINDS` offers."""
+
+    Config: ClassVar[type]
+
+    @staticmethod
+    def train(
+        *,
+        config: Any,
+        manifest: Manifest,
+        out: Any,
+        init: Artifact | None,
+        progress: Progress,
+        should_stop: ShouldStop,
+    ) -> Artifact: ...
+
+    @staticmethod
+    def load(artifact: Artifact) -> Predictor: ...
+
+
+def parse_config(cls: type[C], values: Mapping[str, Any]) -> C:
+    """Build a config dataclass from JSON values.
+
+    A list becomes a tuple and a whole number a float where the field is one.
+
+    Raises:
+        InputError: an unknown key, or a value of the wrong type.
+    """
+    types = get_type_hints(cls)
+    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"config: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return cls(**{name: _coerce(name, value, types[name]) for name, value in values.items()})
+
+
+def _coerce(name: str, value: Any, wanted: Any) -> Any:
+    options = get_args(wanted) if type(None) in get_args(wanted) else (wanted,)
+    for option in options:
+        plain = getattr(option, "__origin__", option)
+        if plain is tuple and isinstance(value, list):
+            return tuple(value)
+        if plain is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, plain) and isinstance(value, bool) == (plain is bool):
+            return value
+    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+    raise InputError(f"config: {name} must be {expected}, not {value!r}")

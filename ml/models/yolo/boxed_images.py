@@ -1,0 +1,90 @@
+"""Boxed rows of a manifest as arrays in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ml.errors import Cancelled
+from ml.images import image_paths, letterbox, open_image, read_ahead
+from ml.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where `ml.images.letterbox` puts an image of `width` × `height` pixels in its square."""
+
+    left: int
+    top: int
+    across: float
+    down: float
+
+    @classmethod
+    def of(cls, width: int, height: int, size: int) -> "Placement":
+        scale = size / max(width, height)
+        inner = [max(1, round(side * scale)) for side in (width, height)]
+        left, top = ((size - side) // 2 for side in inner)
+        return cls(left, top, inner[0] / width, inner[1] / height)
+
+    def into(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes [n, 4] from pixels of the image to pixels of the square."""
+        return boxes * self._scales() + self._shifts()
+
+    def out_of(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes [n, 4] from pixels of the square to pixels of the image."""
+        return (boxes - self._shifts()) / self._scales()
+
+    def _scales(self) -> np.ndarray:
+        return np.array([self.across, self.down] * 2, np.float32)
+
+    def _shifts(self) -> np.ndarray:
+        return np.array([self.left, self.top] * 2, np.float32)
+
+
+@dataclass(frozen=True)
+class BoxedImages:
+    """n images.
+
+    Attributes:
+        images: uint8 [n, s, s, 3], letterboxed RGB.
+        boxes: for each image float32 [m, 4], x1 y1 x2 y2 in pixels of the square.
+        classes: for each image int64 [m].
+    """
+
+    images: np.ndarray
+    boxes: list[np.ndarray]
+    classes: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def read_boxed_images(
+    manifest: Manifest,
+    table: pa.Table,
+    labels: Sequence[str],
+    size: int,
+    should_stop: Callable[[], bool],
+) -> BoxedImages:
+    """Boxes of brands that are not in `labels` are left out.
+
+    Raises:
+        InputError: an image is missing or cannot be read.
+        Cancelled: `should_stop` became true.
+    """
+    place = {name: i for i, name in enumerate(labels)}
+    images = np.empty((len(table), size, size, 3), np.uint8)
+    boxes, classes = [], []
+    paths = image_paths(manifest, table["image"].to_pylist())
+    rows = zip(table["boxes"].to_pylist(), read_ahead(open_image, paths), strict=True)
+    for i, (known, image) in enumerate(rows):
+        if should_stop():
+            raise Cancelled
+        images[i] = letterbox(image, size)
+        listed = [box for box in known if box["brand"] in place]
+        corners = [[box[side] for side in ("x1", "y1", "x2", "y2")] for box in listed]
+        within = np.array(corners, np.float32).reshape(-1, 4).clip(0, [*image.size] * 2)
+        boxes.append(Placement.of(*image.size, size).into(within).astype(np.float32))
+        classes.append(np.array([place[box["brand"]] for box in listed], np.int64))
+    return BoxedImages(images, boxes, classes)

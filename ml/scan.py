@@ -1,0 +1,168 @@
+"""Score every image of a split into Parquet shards. A shard is written in one step, so its
+presence means it is complete; a stopped scan goes on with the first that is missing."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.artifact import META, file_sha256
+from ml.errors import InputError
+from ml.images import image_paths
+from ml.manifest import Manifest, read_manifest
+from ml.models.base import Predictions, Predictor, ShouldStop
+from ml.predict import load_models, score
+from ml.progress import Progress, write_atomically
+
+SUMMARY = "scan.json"
+TOP = 5
+IDENTITY = b"touchstone.scan"
+
+FOUND_BOX = pa.struct(
+    [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
+    + [("brand", pa.string()), ("score", pa.float32())]
+)
+ARRANGEMENT = pa.struct([(name, pa.float32()) for name in ("none", "collage", "stack")])
+
+
+def scan(
+    *,
+    models: Sequence[Path],
+    manifest: Path,
+    out: Path,
+    split: str,
+    shard_size: int,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> dict[str, Any]:
+    """Write `part-00000.parquet` … and, last, `scan.json`; returns what that says.
+
+    Raises:
+        InputError: no rows, a missing or broken image, or `out` holds shards of another scan.
+        Cancelled: `should_stop` became true; finished shards stay.
+    """
+    if shard_size < 1:
+        raise InputError("--shard-size must be at least 1")
+    started = time.monotonic()
+    data = read_manifest(manifest)
+    rows = data.rows(split)
+    if not len(rows):
+        raise InputError(f"{data.path}: no rows with split {split}")
+    identity = _identity(models, data, split, shard_size)
+    shards = [out / f"part-{i:05d}.parquet" for i in range(-(-len(rows) // shard_size))]
+    missing = [i for i, shard in enumerate(shards) if not _is_done(shard, identity)]
+    paths = image_paths(data, rows["image"].to_pylist())
+    predictors = load_models(models)
+    out.mkdir(parents=True, exist_ok=True)
+    for i in missing:
+        progress.report("scan", i / len(shards))
+        start = i * shard_size
+        table = _shard(
+            rows.slice(start, shard_size),
+            predictors,
+            paths[start : start + shard_size],
+            should_stop,
+        )
+        _write(table.replace_schema_metadata({IDENTITY: identity}), shards[i])
+    summary = {
+        "manifest_sha256": data.sha256,
+        "split": split,
+        "models": {kind: str(path) for kind, path in zip(predictors, models, strict=True)},
+        "shards": [shard.name for shard in shards],
+        "images": len(rows),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    write_atomically(out / SUMMARY, json.dumps(summary, indent=2))
+    progress.report("done", 1.0, images=len(rows), seconds=summary["seconds"])
+    return summary
+
+
+def _shard(
+    rows: pa.Table,
+    predictors: Mapping[str, Predictor],
+    paths: Sequence[Path],
+    should_stop: ShouldStop,
+) -> pa.Table:
+    parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
+    for batch in score(predictors, paths, should_stop=should_stop):
+        for kind, predictions in batch.items():
+            parts[kind].append(predictions)
+    columns: dict[str, pa.Array] = {
+        "sha256": rows["sha256"].combine_chunks(),
+        "group": rows["group"].combine_chunks(),
+    }
+    for kind, batches in parts.items():
+        columns |= COLUMNS[kind](predictors[kind].labels, batches)
+    return pa.table(columns)
+
+
+def classifier_columns(
+    labels: Sequence[str], batches: Sequence[Predictions]
+) -> dict[str, pa.Array]:
+    """The best brands, their probabilities, the background's, and the embedding."""
+    scores = np.concatenate([batch.probabilities for batch in batches])
+    embeddings = np.concatenate([batch.embeddings for batch in batches])
+    order = np.argsort(-scores[:, :-1], axis=1, kind="stable")[:, :TOP]
+    names = np.array(labels, dtype=object)[order]
+    halves = pa.array(embeddings.astype(np.float16).reshape(-1), pa.float16())
+    ends = np.arange(len(embeddings) + 1, dtype=np.int32) * embeddings.shape[1]
+    return {
+        "classifier_brands": pa.array(names.tolist(), pa.list_(pa.string())),
+        "classifier_scores": pa.array(
+            np.take_along_axis(scores, order, axis=1).tolist(), pa.list_(pa.float32())
+        ),
+        "classifier_none": pa.array(scores[:, -1], pa.float32()),
+        "embedding": pa.ListArray.from_arrays(pa.array(ends), halves),
+    }
+
+
+def detector_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+    """The boxes, best first."""
+    boxes = [[vars(box) for box in found] for batch in batches for found in batch.boxes or ()]
+    return {"detector_boxes": pa.array(boxes, pa.list_(FOUND_BOX))}
+
+
+def variation_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+    """The three probabilities, and 1 − none."""
+    scores = np.concatenate([batch.probabilities for batch in batches])
+    rows = [dict(zip(labels, map(float, row), strict=True)) for row in scores]
+    none = scores[:, list(labels).index("none")]
+    return {
+        "variation": pa.array(rows, ARRANGEMENT),
+        "variation_score": pa.array(1 - none, pa.float32()),
+    }
+
+
+COLUMNS = {
+    "classifier": classifier_columns,
+    "detector": detector_columns,
+    "variation": variation_columns,
+}
+
+
+def _identity(models: Sequence[Path], data: Manifest, split: str, shard_size: int) -> bytes:
+    """A hash of all that decides what the shards hold."""
+    parts = [data.sha256, split, str(shard_size)]
+    parts += [file_sha256(path / META) for path in models if (path / META).is_file()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest().encode()
+
+
+def _is_done(shard: Path, identity: bytes) -> bool:
+    if not shard.exists():
+        return False
+    found = (pq.read_schema(shard).metadata or {}).get(IDENTITY)
+    if found != identity:
+        raise InputError(f"{shard}: belongs to another scan; choose an empty folder")
+    return True
+
+
+def _write(table: pa.Table, shard: Path) -> None:
+    partial = shard.with_name(f".{shard.name}")
+    pq.write_table(table, partial)
+    partial.replace(shard)

@@ -1,0 +1,140 @@
+"""A whole world: every folder drawn, the tables, the guidelines, and the manifest last."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ml.errors import InputError
+from ml.manifest import SCHEMA, Manifest, read_manifest, write_manifest
+from ml.progress import Progress
+from ml.synth.brands import Brand, make_brands
+from ml.synth.commerce import make_merchants
+from ml.synth.guidelines import write_brands
+from ml.synth.plan import FOLDERS, Cast, Plan, plan_folder
+from ml.synth.render import World, render
+from ml.synth.tables import write_folder_tables, write_merchants
+
+SIZES = (48, 512)
+# Below this many pictures a second process costs more than it saves.
+_PER_PROCESS = 150
+
+
+def generate(
+    *,
+    brands: int,
+    train: int,
+    closed: int,
+    open_: int,
+    business: int,
+    pool: int,
+    size: int,
+    seed: int,
+    out: Path,
+    progress: Progress,
+) -> Manifest:
+    """Draw a world into `out` (layout: docs/architecture.md, "A generated world").
+
+    The same arguments give the same manifest hash on machines with the same fonts: Chinese names
+    are set on products only where a font for them is installed. `out` appears whole or not at all.
+
+    Args:
+        brands: listed brands; a quarter as many again exist without being on the list.
+        train: catalogue pictures; detection gets a third, variation a fifth as many on top.
+        open_: pictures of the open set, 2 % of them with a listed brand.
+        size: longer side of a picture, pixels.
+
+    Raises:
+        InputError: a number is out of range, or `out` is not empty.
+    """
+    out = Path(out).resolve()
+    counts = {
+        "train": train, "detection": train // 3, "variation": train // 5, "pool": pool,
+        "closed": closed, "open": open_, "business": business,
+    }  # fmt: skip
+    _check(counts, size=size, out=out)
+    made = make_brands(count=brands, seed=seed)
+    draft = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        world = World(
+            directory=draft,
+            seed=seed,
+            size=size,
+            brands=made,
+            merchants=make_merchants(made, seed),
+        )
+        _write_world(world, counts, progress)
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_manifest(out)
+
+
+def _check(counts: dict[str, int], *, size: int, out: Path) -> None:
+    for name, count in counts.items():
+        if count < 0:
+            raise InputError(f"--{name} {count}: a number of images cannot be negative")
+    if not sum(counts.values()):
+        raise InputError("a world of no images: give --train, --pool or another folder some")
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise InputError(f"--size {size}: between {SIZES[0]} and {SIZES[1]} pixels")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: not an empty folder")
+
+
+def _write_world(world: World, counts: dict[str, int], progress: Progress) -> None:
+    for folder in FOLDERS:
+        (world.directory / folder).mkdir(parents=True)
+    write_brands(world.brands, directory=world.directory, seed=world.seed)
+    write_merchants(world.merchants, world.brands, world.directory)
+    rows = _draw(world, _plans(world.brands, counts, world.seed), progress)
+    for folder in FOLDERS:
+        of_folder = [row for row in rows if row["source"] == folder]
+        write_folder_tables(folder, of_folder, world.directory / folder)
+    truth = [{name: row.get(name) for name in SCHEMA.names} for row in rows]
+    pool = [
+        row | {"image": f"../{row['image']}"} for row in truth if row["split"] == "pool"
+    ]  # a manifest's paths are relative to its own folder
+    write_manifest(pool, world.directory / "truth")
+    asked = ("answer", "brand", "boxes", "variation", "has_logo", "risk", "attack", "licensed")
+    unknown: dict[str, Any] = dict.fromkeys(asked) | {"answer": "unlabelled"}
+    write_manifest(
+        [row | unknown if row["split"] == "pool" else row for row in truth], world.directory
+    )
+
+
+def _plans(brands: list[Brand], counts: dict[str, int], seed: int) -> list[Plan]:
+    listed = sum(brand.listed for brand in brands)
+    cast = Cast(listed=listed, unlisted=len(brands) - listed)
+    return [
+        plan
+        for folder in FOLDERS
+        for plan in plan_folder(folder=folder, count=counts[folder], cast=cast, seed=seed)
+    ]
+
+
+def _draw(world: World, plans: Sequence[Plan], progress: Progress) -> list[dict[str, Any]]:
+    rows = []
+    for row in _rendered(world, plans):
+        rows.append(row)
+        if len(rows) % 50 == 0 or len(rows) == len(plans):
+            progress.report("drawing", len(rows) / len(plans))
+    return rows
+
+
+def _rendered(world: World, plans: Sequence[Plan]) -> Iterator[dict[str, Any]]:
+    workers = min(os.cpu_count() or 1, len(plans) // _PER_PROCESS)
+    if workers < 2:
+        yield from map(partial(render, world), plans)
+        return
+    # Spawned, not forked: the parent has Arrow's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as processes:
+        yield from processes.map(partial(render, world), plans, chunksize=25)

@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+from scipy.stats import entropy as scipy_entropy
+
+from ml.acquisition import (
+    ScoredPool,
+    allocate_budget,
+    brand_precision,
+    detector_false_alarms,
+    entropy,
+    hard_negatives,
+    margin,
+    near_threshold,
+    select,
+)
+from ml.acquisition.precision import LEAST_FLAGGED, equal_shares
+from ml.errors import InputError
+
+MIX = {
+    "hard_negatives": 0.3,
+    "low_precision": 0.2,
+    "uncertain": 0.2,
+    "random_control": 0.15,
+    "probe": 0.15,
+}
+
+
+def pool(n=400, brands=5, seed=0, groups=None, **changes):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.full(brands + 1, 0.3), size=n)
+    values = {
+        "scores": p[:, :-1],
+        "background": p[:, -1],
+        "groups": np.arange(n) if groups is None else groups,
+        "thresholds": np.full(brands, 0.5),
+        "probe_hits": np.zeros(brands),
+        "probe_draws": np.zeros(brands),
+    }
+    return ScoredPool(**(values | changes))
+
+
+def test_margin_and_entropy_by_hand():
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
+    assert margin(p) == pytest.approx([0.5, 1.0, 0.0])
+    assert entropy(p) == pytest.approx(scipy_entropy(p, axis=1))
+
+
+def test_hard_negatives_are_never_of_a_brand_known_to_be_there():
+    scores = np.array([[0.9, 0.3], [0.2, 0.6]])
+    known = np.array([[True, False], [False, False]])
+    value, brand = hard_negatives(scores, known)
+    assert value == pytest.approx([0.3, 0.6])
+    assert brand.tolist() == [1, 1]
+
+
+def test_near_threshold_puts_the_closest_first():
+    assert near_threshold(np.array([0.1, 0.45, 0.9]), 0.5).argmax() == 1
+
+
+def test_a_confident_box_the_classifier_denies_is_the_worst_false_alarm():
+    value = detector_false_alarms(np.array([0.9, 0.9, 0.2]), np.array([0.05, 0.95, 0.05]))
+    assert value.argmax() == 0
+    assert value == pytest.approx([0.855, 0.045, 0.19])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_missing_score_is_an_error(bad):
+    scores = pool().scores.copy()
+    scores[3, 1] = bad
+    for call in (margin, entropy, hard_negatives):
+        with pytest.raises(InputError, match="row 3"):
+            call(scores)
+    with pytest.raises(InputError, match="row 3"):
+        select(pool(scores=scores), budget=10, mix=MIX, seed=0)
+
+
+def test_a_brand_probed_twice_stays_near_the_rest():
+    precision = brand_precision(np.array([0, 80]), np.array([2, 100]))
+    assert precision.mean[0] > 0.4
+    assert precision.mean[1] == pytest.approx(0.8, abs=0.02)
+    assert precision.high[0] - precision.low[0] > precision.high[1] - precision.low[1]
+
+
+def test_probe_counts_that_cannot_be_are_refused():
+    with pytest.raises(InputError):
+        brand_precision(np.array([3]), np.array([2]))
+
+
+def test_precise_and_hardly_flagged_brands_get_no_budget():
+    shares = allocate_budget(np.array([0.95, 0.2, 0.2, 0.5]), np.array([500, 4, 100, 100]), 60)
+    assert shares[0] == shares[1] == 0
+    assert shares[2] > shares[3] > 0
+    assert shares.sum() == 60
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 50)), min_size=1, max_size=8),
+    st.integers(0, 200),
+)
+def test_a_budget_is_never_exceeded_nor_a_brand_given_more_than_it_has(brands, budget):
+    precision, flagged = map(np.array, zip(*brands, strict=True))
+    shares = allocate_budget(precision, flagged, budget)
+    assert (shares >= 0).all() and (shares <= flagged).all() and shares.sum() <= budget
+    needy = (precision < 0.9) & (flagged >= LEAST_FLAGGED)
+    assert shares.sum() == min(budget, flagged[needy].sum())
+
+
+def test_a_mix_gives_each_strategy_its_share_and_asks_nothing_twice():
+    chosen = select(pool(n=2000), budget=100, mix=MIX, seed=1)
+    counts = {name: sum(c.strategy == name for c in chosen) for name in MIX}
+    assert counts == {
+        "hard_negatives": 30,
+        "low_precision": 20,
+        "uncertain": 20,
+        "random_control": 15,
+        "probe": 15,
+    }
+    assert len({choice.index for choice in chosen}) == 100
+
+
+def test_one_of_a_group_is_asked_at_most():
+    groups = np.arange(400) // 8
+    chosen = select(pool(groups=groups), budget=100, mix=MIX, seed=1)
+    assert len({groups[choice.index] for choice in chosen}) == len(chosen) <= 50
+
+
+def test_the_same_seed_chooses_the_same():
+    one, two, other = (select(pool(), budget=50, mix=MIX, seed=seed) for seed in (1, 1, 2))
+    assert one == two
+    assert one != other
+
+
+def test_the_control_is_a_fair_sample_of_the_pool():
+    drawn = np.zeros(40)
+    for seed in range(600):
+        for choice in select(pool(n=40), budget=8, mix={"random_control": 1.0}, seed=seed):
+            drawn[choice.index] += 1
+            assert choice.propensity == pytest.approx(0.2)
+    # 600 × 0.2 = 120 expected each, standard deviation 9.8.
+    assert abs(drawn - 120).max() < 5 * 9.8
+
+
+def test_probes_are_flagged_for_their_brand_and_carry_their_chance():
+    scored = pool()
+    for choice in select(scored, budget=20, mix={"probe": 1.0}, seed=0):
+        assert scored.scores[choice.index, choice.focus_brand] >= 0.5
+        assert 0 < choice.propensity <= 1
+
+
+def test_focus_keeps_chosen_negatives_to_its_brands():
+    chosen = select(pool(focus=(2,)), budget=40, mix={"hard_negatives": 0.5, "probe": 0.5}, seed=0)
+    assert {choice.focus_brand for choice in chosen} == {2}
+
+
+def test_an_unknown_strategy_is_refused():
+    with pytest.raises(InputError, match="luck"):
+        select(pool(), budget=1, mix={"luck": 1.0}, seed=0)
+
+
+def test_a_negative_budget_or_share_is_refused():
+    with pytest.raises(InputError, match="negative"):
+        select(pool(), budget=-1, mix=MIX, seed=0)
+    with pytest.raises(InputError, match="negative"):
+        select(pool(), budget=10, mix={"probe": -0.1}, seed=0)
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(InputError, match="disagrees"):
+        select(pool(groups=np.arange(399)), budget=10, mix=MIX, seed=0)
+
+
+def test_an_empty_pool_gives_nothing():
+    empty = pool(n=0, groups=np.array([], dtype=str))
+    assert select(empty, budget=10, mix=MIX, seed=0) == []
+
+
+def test_what_a_strategy_cannot_use_goes_to_the_next():
+    never_flagged = pool(thresholds=np.full(5, 1.1))
+    chosen = select(never_flagged, budget=50, mix=MIX, seed=0)
+    assert len(chosen) == 50
+    assert not any(choice.strategy in ("probe", "low_precision") for choice in chosen)
+
+
+def test_precision_is_the_beta_posterior():
+    precision = brand_precision(np.array([3.0]), np.array([4.0]), level=0.8)
+    # Common mean (3 + 1) / (4 + 2) = 2/3; prior Beta(8/3, 4/3); posterior Beta(17/3, 7/3).
+    posterior = beta(17 / 3, 7 / 3)
+    assert precision.mean == pytest.approx(posterior.mean())
+    assert precision.low == pytest.approx(posterior.ppf(0.1))
+    assert precision.high == pytest.approx(posterior.ppf(0.9))
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 100))
+def test_equal_shares_use_the_whole_budget_and_differ_only_where_somebody_has_no_more(
+    available, budget
+):
+    available = np.array(available)
+    shares = equal_shares(available, budget, np.random.default_rng(0))
+    assert shares.sum() == min(budget, available.sum())
+    assert (shares <= available).all()
+    hungry = shares[shares < available]
+    assert not len(hungry) or shares.max() - hungry.min() <= 1
+
+
+@pytest.mark.parametrize("strategy", ["random_control", "probe"])
+def test_propensities_are_the_chances_of_being_drawn(strategy):
+    """Weighting each draw by 1 / propensity must give every item a total of one on average
+    (Horvitz and Thompson 1952), near-duplicate groups and scarce brands included."""
+    rng = np.random.default_rng(3)
+    groups = np.concatenate([np.arange(20), np.zeros(6, dtype=int), np.full(4, 1)])
+    scored = pool(n=30, brands=3, groups=groups, thresholds=np.array([0.3, 0.3, 0.3]))
+    # All copies of a group look alike, so that a group is flagged for one brand.
+    scores = scored.scores[groups]
+    scored = pool(n=30, brands=3, groups=groups, thresholds=scored.thresholds, scores=scores)
+    best = scores.argmax(axis=1)
+    drawable = np.ones(30, bool) if strategy == "random_control" else scores.max(axis=1) >= 0.3
+    assert len(set(best[drawable])) == 3
+    runs, weight = 1500, np.zeros(30)
+    for seed in rng.integers(2**31, size=runs).tolist():
+        for choice in select(scored, budget=8, mix={strategy: 1.0}, seed=seed):
+            weight[choice.index] += 1 / choice.propensity / runs
+    assert weight[~drawable].sum() == 0
+    # The rarest item is drawn with chance 8/20/7 = 0.06: a standard error of about 0.1.
+    assert weight[drawable] == pytest.approx(1.0, abs=0.5)
+    assert weight[drawable].mean() == pytest.approx(1.0, abs=0.05)
