@@ -1,0 +1,67 @@
+"""The admin site: the loop's rows to look at. They are changed by its verbs alone."""
+
+from django.contrib import admin
+
+from active_learning import models
+from annotation.admin import ReadOnlyAdmin
+
+
+class RoundStepInline(admin.TabularInline):
+    model = models.RoundStep
+    can_delete = False
+    extra = max_num = 0
+    fields = ("name", "state", "attempts", "error", "started_at", "finished_at")
+    readonly_fields = fields
+
+
+@admin.register(models.Round)
+class RoundAdmin(ReadOnlyAdmin):
+    list_display = ["number", "state", "champion", "candidate", "created_at", "finished_at"]
+    list_select_related = ["champion", "candidate"]
+    inlines = [RoundStepInline]
+
+
+@admin.register(models.Selection)
+class SelectionAdmin(ReadOnlyAdmin):
+    list_display = ["round", "strategy", "rank", "score", "focus_brand", "propensity"]
+    list_filter = ["strategy"]
+    list_select_related = ["round", "focus_brand"]
+
+
+@admin.register(models.DatasetVersion)
+class DatasetVersionAdmin(ReadOnlyAdmin):
+    list_display = ["sha256", "rows", "labels_until", "created_at"]
+
+
+@admin.register(models.TrainingRun)
+class TrainingRunAdmin(ReadOnlyAdmin):
+    list_display = ["id", "kind", "state", "trigger", "attempts", "created_at", "finished_at"]
+    list_filter = ["kind", "state", "trigger"]
+
+
+@admin.register(models.Scan, models.Evaluation)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["id", "release", "state", "attempts", "created_at", "finished_at"]
+    list_filter = ["state"]
+    list_select_related = ["release"]
+
+
+@admin.register(models.ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "number", "dataset", "created_at"]
+    list_filter = ["kind"]
+    list_select_related = ["dataset"]
+
+
+@admin.register(models.Release)
+class ReleaseAdmin(ReadOnlyAdmin):
+    list_display = ["number", "state", "classifier", "detector", "variation", "created_at"]
+    list_filter = ["state"]
+    list_select_related = ["classifier", "detector", "variation"]
+
+
+@admin.register(models.PromotionEvent)
+class PromotionEventAdmin(ReadOnlyAdmin):
+    list_display = ["release", "previous", "action", "by", "why", "created_at"]
+    list_filter = ["action"]
+    list_select_related = ["release", "previous", "by"]

@@ -1,0 +1,209 @@
+"""The loop over the API: to read, and to ask for what its verbs do."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from active_learning import filters, jobs, models, promotion, rounds, training
+from active_learning import serializers as s
+from active_learning.selectors import registry
+from active_learning.selectors import rounds as round_selectors
+from active_learning.selectors import training as run_selectors
+from annotation.access import ENGINEERS, STAFF
+from ml.errors import InputError
+
+T = TypeVar("T")
+REFUSALS = (rounds.RoundError, jobs.JobError, InputError)
+
+
+class Refused(APIException):
+    """What was asked cannot be done in the state things are in."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "refused"
+
+
+def person(request: Request) -> User:
+    """Who asks; the permission lets nobody else this far."""
+    return cast(User, request.user)
+
+
+def done_or_refused(verb: Callable[[], T]) -> T:
+    try:
+        return verb()
+    except REFUSALS as refusal:
+        raise Refused(str(refusal)) from refusal
+
+
+class RoundViewSet(viewsets.ReadOnlyModelViewSet):
+    """Rounds with their steps."""
+
+    roles = STAFF
+    write_roles = ENGINEERS
+    queryset = models.Round.objects.all()
+    serializer_class = s.RoundSerializer
+    filterset_class = filters.RoundFilter
+    lookup_field = "number"
+    lookup_value_converter = "int"
+
+    def get_queryset(self):
+        return round_selectors.rounds()
+
+    @extend_schema(request=s.OpenRoundSerializer, responses={201: s.RoundSerializer})
+    def create(self, request: Request) -> Response:
+        """Open the next round."""
+        asked = _valid(s.OpenRoundSerializer, request)
+        config = asked.get("config")
+        round_ = done_or_refused(lambda: rounds.open_round(config=config, by=person(request)))
+        return Response(self.get_serializer(round_).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=s.RoundSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, number: int) -> Response:
+        """Stop a running round; its labels stay."""
+        round_ = self.get_object()
+        done_or_refused(lambda: rounds.cancel_round(round_=round_, by=person(request)))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses=s.RoundSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, number: int) -> Response:
+        """Let a failed round go on where it stopped."""
+        round_ = self.get_object()
+        done_or_refused(lambda: rounds.retry_round(round_=round_, by=person(request)))
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class SelectionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
+    """What rounds chose, and why."""
+
+    roles = STAFF
+    queryset = models.Selection.objects.select_related("round", "task__image", "focus_brand")
+    serializer_class = s.SelectionSerializer
+    filterset_class = filters.SelectionListFilter
+
+
+class TrainingRunViewSet(viewsets.ReadOnlyModelViewSet):
+    """Training runs."""
+
+    roles = write_roles = ENGINEERS
+    queryset = models.TrainingRun.objects.all()
+    serializer_class = s.RunSerializer
+    filterset_class = filters.RunFilter
+
+    def get_queryset(self):
+        return run_selectors.runs()
+
+    @extend_schema(request=s.RequestTrainingSerializer, responses={201: s.RunSerializer})
+    def create(self, request: Request) -> Response:
+        """Ask for a training on the labels there are now."""
+        asked = _valid(s.RequestTrainingSerializer, request)
+        run = done_or_refused(
+            lambda: training.request_training(
+                kind=asked["kind"],
+                config=asked.get("config"),
+                trigger=models.TrainingRun.Trigger.PERSON,
+                by=person(request),
+            )
+        )
+        return Response(self.get_serializer(run).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=s.RunSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: int) -> Response:
+        """Stop a queued or running training."""
+        run = self.get_object()
+        done_or_refused(lambda: training.cancel_run(run=run, by=person(request)))
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):
+    """Releases, what the gate said of them, and their history."""
+
+    roles = write_roles = ENGINEERS
+    queryset = models.Release.objects.all()
+    serializer_class = s.ReleaseSerializer
+    filterset_class = filters.ReleaseFilter
+    lookup_field = "number"
+    lookup_value_converter = "int"
+
+    def get_queryset(self):
+        return registry.releases()
+
+    @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)
+    @action(detail=True, methods=["post"])
+    def promote(self, request: Request, number: int) -> Response:
+        """Make a release the champion."""
+        why = _valid(s.ReasonSerializer, request)["why"]
+        release = self.get_object()
+        done_or_refused(lambda: promotion.promote(release=release, by=person(request), why=why))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)
+    @action(detail=False, methods=["post"], url_path="roll-back")
+    def roll_back(self, request: Request) -> Response:
+        """Bring the champion before back."""
+        why = _valid(s.ReasonSerializer, request)["why"]
+        done_or_refused(lambda: promotion.roll_back(by=person(request), why=why))
+        return Response(self.get_serializer(registry.champion()).data)
+
+
+class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet):
+    """Trained models."""
+
+    roles = ENGINEERS
+    queryset = models.ModelVersion.objects.select_related("dataset", "parent")
+    serializer_class = s.ModelVersionSerializer
+    filterset_class = filters.ModelVersionFilter
+
+
+class EvaluationViewSet(viewsets.ReadOnlyModelViewSet):
+    """Releases measured on the frozen sets."""
+
+    roles = ENGINEERS
+    queryset = models.Evaluation.objects.select_related("release")
+    serializer_class = s.EvaluationSerializer
+    filterset_class = filters.EvaluationFilter
+
+
+class ScanViewSet(viewsets.ReadOnlyModelViewSet):
+    """Scores of releases on the pool."""
+
+    roles = ENGINEERS
+    queryset = models.Scan.objects.select_related("release")
+    serializer_class = s.ScanSerializer
+    filterset_class = filters.ScanFilter
+
+
+class DatasetViewSet(viewsets.ReadOnlyModelViewSet):
+    """Frozen training material."""
+
+    roles = ENGINEERS
+    queryset = models.DatasetVersion.objects.select_related("parent")
+    serializer_class = s.DatasetSerializer
+    lookup_field = "sha256"
+
+
+def _valid(serializer: type, request: Request) -> dict:
+    asked = serializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return asked.validated_data
+
+
+router = SimpleRouter(use_regex_path=False)
+router.register("rounds", RoundViewSet)
+router.register("selections", SelectionViewSet)
+router.register("training-runs", TrainingRunViewSet)
+router.register("releases", ReleaseViewSet)
+router.register("model-versions", ModelVersionViewSet)
+router.register("evaluations", EvaluationViewSet)
+router.register("scans", ScanViewSet)
+router.register("datasets", DatasetViewSet)

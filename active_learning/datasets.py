@@ -1,0 +1,133 @@
+"""What models read: the frozen training material, the pool, and the frozen test sets."""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow.compute as pc
+from django.db.models import Exists, Max, OuterRef
+
+from active_learning import manifests
+from active_learning.manifests import Known
+from active_learning.models import DatasetVersion, ModelKind
+from annotation.models import Consensus, Image, Label, Task
+from annotation.tasking import OPEN
+from ml.manifest import VARIATIONS, Manifest
+
+BUSY = (*OPEN, Task.State.ANSWERED)
+
+
+def freeze_dataset() -> DatasetVersion:
+    """Freeze what is known of the images of `train` and `val`: the sources' word, and above it
+    the trusted answers. What nobody can vouch for is left out.
+
+    The same labels give the same version, whoever asks and however often.
+    """
+    # Taken first: a label that lands while the images are read may be in, and counts as new.
+    labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
+    images = Image.objects.filter(~known_by_copy(), split__in=(Image.Split.TRAIN, Image.Split.VAL))
+    manifest = manifests.build(images, _training_row)
+    version, _ = DatasetVersion.objects.get_or_create(
+        sha256=manifest.sha256,
+        defaults={
+            "path": str(manifest.path),
+            "rows": len(manifest),
+            "counts": count_rows(manifest),
+            "brands": manifests.listed_brands(),
+            "labels_until": labels_until,
+            "parent": DatasetVersion.objects.first(),
+        },
+    )
+    return version
+
+
+def known_by_copy() -> Exists:
+    """On images: whether all that is known of the brand is a verdict copied from another picture.
+    One picture is one example, however many sellers took it."""
+    return Exists(
+        Consensus.objects.filter(
+            image=OuterRef("pk"),
+            kind=Task.Kind.BRAND,
+            decided_by__flags__copied_from__isnull=False,
+        )
+    )
+
+
+def _training_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+    row = (
+        manifests.context(known)
+        | manifests.brand_columns(known, brands)
+        | manifests.other_columns(known, brands)
+    )
+    is_known = row["answer"] != "unlabelled" or row["boxes"] is not None or row["variation"]
+    return row if is_known else None
+
+
+def count_rows(manifest: Manifest) -> dict[str, Any]:
+    """Rows by split, answer, source and brand; and of the training rows alone those by brand,
+    those without one (`background`), with boxes (`boxed`, by brand of the box), by variation."""
+    train = manifest.rows(Image.Split.TRAIN)
+    answers = Counter(train["answer"].to_pylist())
+    boxed: Counter[str] = Counter()
+    for boxes in train["boxes"].drop_null().to_pylist():
+        boxed.update({box["brand"] for box in boxes})
+    return {
+        name: _count(manifest.table[name]) for name in ("split", "answer", "source", "brand")
+    } | {
+        "train": {
+            "brand": _count(train["brand"]),
+            "background": answers["none"] + answers["other"],
+            "boxed": dict(sorted(boxed.items())),
+            "variation": _count(train["variation"]),
+        }
+    }
+
+
+def _count(column) -> dict[str, int]:
+    counted = pc.value_counts(column.drop_null()).to_pylist()
+    return dict(sorted((row["values"], row["counts"]) for row in counted))
+
+
+def trainable_brands(dataset: DatasetVersion) -> list[str]:
+    """Brands with the two training images that the classifier needs of each of its classes."""
+    brands = dataset.counts["train"]["brand"]
+    return sorted(brand for brand, images in brands.items() if images >= 2)
+
+
+def has_material(dataset: DatasetVersion, kind: str) -> bool:
+    """Whether a model of this kind can be trained on the dataset at all."""
+    train = dataset.counts["train"]
+    if kind == ModelKind.CLASSIFIER:
+        return bool(trainable_brands(dataset)) and train["background"] > 0
+    if kind == ModelKind.DETECTOR:
+        return any(images >= 2 for images in train["boxed"].values())
+    return all(train["variation"].get(name, 0) >= 2 for name in VARIATIONS)
+
+
+def pool_manifest() -> Manifest:
+    """The pool, but for images whose group has an open or an answered task: one question is
+    enough for near-duplicates."""
+    asked = Task.objects.filter(image__group=OuterRef("group"), state__in=BUSY)
+    images = Image.objects.filter(~Exists(asked), split=Image.Split.POOL)
+    return manifests.build(images, _pool_row)
+
+
+def _pool_row(known: Known, brands: set[str]) -> dict[str, Any]:
+    return manifests.context(known) | {"answer": "unlabelled"}
+
+
+def evaluation_manifest() -> Manifest:
+    """The closed, open and business sets as they are known now. A closed or business image of a
+    brand that is not on the list, or of which nothing is known, is left out."""
+    splits = (Image.Split.CLOSED, Image.Split.OPEN, Image.Split.BUSINESS)
+    return manifests.build(Image.objects.filter(split__in=splits), _evaluation_row)
+
+
+def _evaluation_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+    if known["split"] == Image.Split.OPEN:
+        return (
+            manifests.context(known)
+            | manifests.brand_columns(known, brands)
+            | manifests.other_columns(known, brands)
+        )
+    brand = manifests.named_brand(known)
+    return _training_row(known, brands) if brand is None or brand in brands else None

@@ -1,0 +1,107 @@
+"""What lists of the loop can be narrowed by; pages and API share them."""
+
+import django_filters as filters
+from django.utils.translation import gettext_lazy as _
+
+from active_learning.models import (
+    Evaluation,
+    JobState,
+    ModelKind,
+    ModelVersion,
+    Release,
+    Round,
+    Scan,
+    Selection,
+    TrainingRun,
+)
+from annotation.filters import brand_filter, choice_filter, sort_filter
+from annotation.models import Task
+
+STRATEGIES = [
+    ("hard_negatives", _("hard negatives")),
+    ("low_precision", _("low precision")),
+    ("uncertain", _("uncertain")),
+    ("random_control", _("random control")),
+    ("probe", _("probe")),
+    ("detector_miss", _("detector misses")),
+    ("detector_false_alarm", _("detector false alarms")),
+    ("near_threshold", _("near the threshold")),
+]
+
+
+class RoundFilter(filters.FilterSet):
+    state = choice_filter(Round.State.choices, _("State"))
+    sort = filters.OrderingFilter(fields={"number": "number", "created_at": "opened"})
+
+    class Meta:
+        model = Round
+        fields: list[str] = []
+
+
+class SelectionFilter(filters.FilterSet):
+    kind = choice_filter(Task.Kind.choices, _("Kind"), field_name="task__kind")
+    strategy = choice_filter(STRATEGIES, _("Strategy"))
+    focus_brand = brand_filter("focus_brand", _("Focus brand"))
+    state = choice_filter(Task.State.choices, _("Task"), field_name="task__state")
+    sort = sort_filter(
+        ("rank", "rank", _("rank")),
+        ("score", "score", _("score")),
+        ("task__answered_at", "answered", _("answered")),
+    )
+
+    class Meta:
+        model = Selection
+        fields: list[str] = []
+
+
+class SelectionListFilter(SelectionFilter):
+    """Of all rounds: for the API."""
+
+    round = filters.NumberFilter(field_name="round__number")
+
+
+class RunFilter(filters.FilterSet):
+    kind = choice_filter(ModelKind.choices, _("Model"))
+    state = choice_filter(JobState.choices, _("State"))
+    trigger = choice_filter(TrainingRun.Trigger.choices, _("Asked for by"))
+    sort = filters.OrderingFilter(fields={"pk": "number", "kind": "kind", "created_at": "asked"})
+
+    class Meta:
+        model = TrainingRun
+        fields: list[str] = []
+
+
+class ModelVersionFilter(filters.FilterSet):
+    kind = choice_filter(ModelKind.choices, _("Model"))
+    sort = filters.OrderingFilter(fields={"pk": "created", "number": "number"})
+
+    class Meta:
+        model = ModelVersion
+        fields: list[str] = []
+
+
+class ReleaseFilter(filters.FilterSet):
+    state = choice_filter(Release.State.choices, _("State"))
+    sort = filters.OrderingFilter(fields={"number": "number"})
+
+    class Meta:
+        model = Release
+        fields: list[str] = []
+
+
+class EvaluationFilter(filters.FilterSet):
+    state = choice_filter(JobState.choices, _("State"))
+    release = filters.NumberFilter(field_name="release__number", label=_("Release"))
+
+    class Meta:
+        model = Evaluation
+        fields: list[str] = []
+
+
+class ScanFilter(filters.FilterSet):
+    state = choice_filter(JobState.choices, _("State"))
+    release = filters.NumberFilter(field_name="release__number", label=_("Release"))
+
+    class Meta:
+        model = Scan
+        fields: list[str] = []

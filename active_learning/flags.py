@@ -1,0 +1,280 @@
+"""From a scan of the champion to what reviewers look at: images above the operating point of a
+brand that their merchant has no licence for.
+
+An image is flagged for the best brand of the classifier, and for the best of the detector, that
+reaches the release's threshold. The four risks need more than a brand: a licence valid today
+settles it (counted, not flagged); a price absurdly below the brand's usual one proposes
+counterfeit; everything else is proposed as infringement. Smear and knock-off are not proposed,
+because no model tells them yet; whether the detector saw a mark is shown as evidence.
+
+Severity, by which the queue is sorted:
+
+    (1 − Π over the models that flag it of (1 − c)) × weight of the risk × 1.2 if protected,
+    c = ½ + ½ (score − threshold) / (1 − threshold)
+
+so a model just at its threshold counts one half, and two that agree more than either.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.db import transaction
+from django.utils import timezone
+
+from active_learning.job_files import read_json
+from active_learning.jobs import JobError
+from active_learning.models import JobState, Release, Scan
+from active_learning.scans import SHARDS
+from active_learning.selection.pool import threshold_of
+from annotation.locks import advisory_lock
+from annotation.models import Brand, Flag, Image
+from annotation.models.label import Risk
+from annotation.prices import Usual, is_absurd, usual_prices
+from annotation.selectors.products import licensed_pairs
+
+BATCH = 5_000
+BOXES = 5  # shown with a flag, the surest ones
+WEIGHT = {Risk.COUNTERFEIT: 1.0, Risk.KNOCK_OFF: 0.8, Risk.SMEAR: 0.8, Risk.INFRINGEMENT: 0.7}
+PROTECTED = 1.2
+DECIDED = (Flag.State.CONFIRMED, Flag.State.CORRECTED)
+LOCK = "flags"
+
+
+@dataclass
+class Hit:
+    """A row of a scan above the threshold of a brand: the scores that reached it by model, and
+    the chance of each, by `severity`'s formula."""
+
+    sha256: str
+    brand: str
+    scores: dict[str, float] = field(default_factory=dict)
+    chances: dict[str, float] = field(default_factory=dict)
+    boxes: list[dict] = field(default_factory=list)
+    variation: str = ""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What judging a hit takes, read once a scan."""
+
+    release: str
+    brands: Mapping[str, Brand]
+    licences: frozenset[tuple[int, int]]
+    usual: Mapping[tuple[int, str], Usual]
+
+
+def due_scan() -> Scan | None:
+    """The champion's newest finished scan, while its flags are not raised."""
+    scan = Scan.objects.filter(
+        release__state=Release.State.CHAMPION, state=JobState.SUCCEEDED
+    ).first()
+    return None if scan is None or "flags" in scan.metrics else scan
+
+
+def raise_due() -> dict[str, int] | None:
+    """Raise the flags of `due_scan`; None when there is nothing to do or somebody is at it."""
+    with advisory_lock(LOCK) as free:
+        scan = due_scan() if free else None
+        return None if scan is None else raise_flags(scan=scan)
+
+
+def raise_flags(*, scan: Scan, on: date | None = None) -> dict[str, int]:
+    """Write the flags of a finished scan, renew those still open, withdraw the open ones of
+    scanned images that it raises no more. Again: nothing new. What a person decided stays.
+
+    Returns `{"raised", "renewed", "withdrawn", "licensed"}`, also kept in the scan's metrics.
+
+    Raises:
+        JobError: the scan has no results.
+    """
+    if scan.state != JobState.SUCCEEDED:
+        raise JobError(f"{scan}: it has no results")
+    on = on or timezone.localdate()
+    ground = Ground(
+        release=str(scan.release),
+        brands={brand.key: brand for brand in Brand.objects.filter(key__in=scan.release.brands)},
+        licences=licensed_pairs(on=on),
+        usual=usual_prices(on=on),
+    )
+    counts = dict.fromkeys(("raised", "renewed", "withdrawn", "licensed"), 0)
+    for table in _batches(scan):
+        for name, count in _write(hits(table, scan.release), table, ground).items():
+            counts[name] += count
+    scan.metrics = scan.metrics | {"flags": counts}
+    scan.save(update_fields=["metrics"])
+    return counts
+
+
+def _batches(scan: Scan) -> Iterator[pa.Table]:
+    """The scan a few thousand rows at a time, without its embeddings."""
+    folder = Path(scan.output) / SHARDS
+    for shard in read_json(folder / "scan.json")["shards"]:
+        file = pq.ParquetFile(folder / shard)
+        columns = [name for name in file.schema_arrow.names if name != "embedding"]
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+def hits(table: pa.Table, release: Release) -> list[Hit]:
+    """What of the rows reaches an operating point."""
+    shas = table["sha256"].to_pylist()
+    found: dict[tuple[int, str], Hit] = {}
+    for kind, best in (("classifier", _best_brands(table)), ("detector", _best_boxes(table))):
+        for row, (brand, score) in best.items():
+            threshold = threshold_of(release, kind, brand)
+            if score < threshold or brand not in release.brands:
+                continue
+            hit = found.setdefault((row, brand), Hit(sha256=shas[row], brand=brand))
+            hit.scores[kind] = round(score, 4)
+            hit.chances[kind] = 0.5 + 0.5 * (score - threshold) / max(1 - threshold, 1e-9)
+    if "detector_boxes" in table.column_names:
+        for (row, _brand), hit in found.items():
+            boxes = table["detector_boxes"][row].as_py() or []
+            hit.boxes = sorted(boxes, key=lambda box: -box["score"])[:BOXES]
+    _note_variation(table, release, found)
+    return list(found.values())
+
+
+def _best_brands(table: pa.Table) -> dict[int, tuple[str, float]]:
+    """The classifier's first brand of each row: its columns are sorted, best first."""
+    if "classifier_brands" not in table.column_names:
+        return {}
+    keys, scores = table["classifier_brands"].to_pylist(), table["classifier_scores"].to_pylist()
+    rows = zip(keys, scores, strict=True)
+    best = ((row, max(zip(s, k, strict=True), default=None)) for row, (k, s) in enumerate(rows))
+    return {row: (top[1], float(top[0])) for row, top in best if top is not None}
+
+
+def _best_boxes(table: pa.Table) -> dict[int, tuple[str, float]]:
+    """The detector's surest box of each row that has one."""
+    if "detector_boxes" not in table.column_names:
+        return {}
+    column = table["detector_boxes"].combine_chunks()
+    boxes = column.flatten()
+    rows = column.value_parent_indices() if hasattr(column, "value_parent_indices") else None
+    if rows is None or not len(boxes):
+        return {}
+    places = rows.to_numpy()
+    brands, scores = boxes.field("brand"), boxes.field("score").to_numpy(zero_copy_only=False)
+    order = np.lexsort((-scores, places))
+    firsts = order[np.unique(places[order], return_index=True)[1]]
+    return {int(places[i]): (brands[int(i)].as_py(), float(scores[i])) for i in firsts}
+
+
+def _note_variation(table: pa.Table, release: Release, found: dict[tuple[int, str], Hit]) -> None:
+    """Collages and stacks: the product is small in them, and the scores worth less."""
+    if "variation" not in table.column_names:
+        return
+    threshold = threshold_of(release, "variation")
+    for (row, _brand), hit in found.items():
+        chances = table["variation"][row].as_py() or {}
+        if chances and 1 - chances["none"] >= threshold:
+            hit.variation = max(("collage", "stack"), key=lambda name: chances[name])
+
+
+@transaction.atomic
+def _write(found: Sequence[Hit], table: pa.Table, ground: Ground) -> dict[str, int]:
+    """Flags of one batch, in a handful of statements."""
+    shas = table["sha256"].to_pylist()
+    flagged = {hit.sha256 for hit in found}
+    scanned = dict(Image.objects.filter(sha256__in=shas).values_list("sha256", "pk"))
+    images = {
+        image.sha256: image
+        for image in Image.objects.filter(sha256__in=flagged)
+        .filter(split=Image.Split.POOL)
+        .select_related("product__merchant")
+    }
+    known = {
+        (flag.image_id, flag.brand_id): flag
+        for flag in Flag.objects.filter(image__in=[image.pk for image in images.values()])
+        .exclude(state=Flag.State.WITHDRAWN)
+        .order_by("pk")
+    }
+    fresh, renewed, licensed = [], [], 0
+    for hit in found:
+        image, brand = images.get(hit.sha256), ground.brands.get(hit.brand)
+        if image is None or brand is None:
+            continue
+        values = judge(hit, image, brand, ground)
+        if values is None:
+            licensed += 1
+            continue
+        old = known.get((image.pk, brand.pk))
+        if old is None:
+            fresh.append(Flag(image=image, product_id=image.product_id, brand=brand, **values))
+        elif old.state == Flag.State.OPEN:
+            for name, value in values.items():
+                setattr(old, name, value)
+            renewed.append(old)
+    Flag.objects.bulk_create(fresh, batch_size=1000)
+    is_open = Flag.objects.filter(state=Flag.State.OPEN)
+    is_open.bulk_update(
+        renewed, ["score", "risk", "severity", "evidence", "release"], batch_size=1000
+    )
+    kept = [flag.pk for flag in (*fresh, *renewed)]
+    withdrawn = is_open.filter(image__in=scanned.values()).exclude(pk__in=kept)
+    return {
+        "raised": len(fresh),
+        "renewed": len(renewed),
+        "withdrawn": withdrawn.update(state=Flag.State.WITHDRAWN),
+        "licensed": licensed,
+    }
+
+
+def judge(hit: Hit, image: Image, brand: Brand, ground: Ground) -> dict[str, Any] | None:
+    """The fields of a hit's flag; None when the merchant may sell the brand today."""
+    product = image.product
+    merchant_id = product.merchant_id if product else None
+    if merchant_id is not None and (merchant_id, brand.pk) in ground.licences:
+        return None
+    usual = ground.usual.get((brand.pk, product.category)) if product else None
+    ratio = usual.ratio(product.price) if usual and product else None
+    risk = Risk.COUNTERFEIT if is_absurd(ratio) else Risk.INFRINGEMENT
+    price = product.price if product else None
+    return {
+        "score": max(hit.scores.values()),
+        "risk": risk,
+        "severity": severity(hit, risk, protected=brand.protected),
+        "release": ground.release,
+        "evidence": {
+            "scores": hit.scores,
+            "boxes": hit.boxes,
+            "licensed": None if merchant_id is None else False,
+            "price": None if price is None else float(price),
+            "usual_price": usual.price if usual else None,
+            "price_ratio": None if ratio is None else round(ratio, 4),
+            "why": reasons(hit, image, brand, is_absurd(ratio)),
+        },
+    }
+
+
+def severity(hit: Hit, risk: str, *, protected: bool) -> float:
+    """The formula of this module's head; between 0.35 and 1.2."""
+    chance = 1 - math.prod(1 - chance for chance in hit.chances.values())
+    return chance * WEIGHT[Risk(risk)] * (PROTECTED if protected else 1)
+
+
+def reasons(hit: Hit, image: Image, brand: Brand, absurd: bool) -> list[str]:
+    """What speaks for the proposal, as the words of `annotation.selectors.review.REASONS`."""
+    product = image.product
+    said = ["no_licence" if product and product.merchant_id else "merchant_unknown"]
+    if absurd:
+        said.append("price_absurd")
+    if any(box["brand"] == brand.key for box in hit.boxes):
+        said.append("mark_seen")
+    elif "classifier" in hit.scores:
+        said.append("look_only")
+    names = [brand.name_en, brand.name_zh, *brand.aliases]
+    title = product.title.casefold() if product else ""
+    if any(name and name.casefold() in title for name in names):
+        said.append("name_in_title")
+    if hit.variation:
+        said.append(hit.variation)
+    return said

@@ -1,0 +1,160 @@
+"""From what the database knows of images to manifests, in batches, so that memory stays flat but
+for the manifest itself."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db.models import QuerySet
+
+from annotation.models import Brand, Consensus, Image, Task
+from annotation.models.label import Answer
+from ml.manifest import SCHEMA, Manifest, write_manifest
+
+BATCH = 5_000
+
+IMAGE = {
+    "id": "pk",
+    "file": "file",
+    "sha256": "sha256",
+    "split": "split",
+    "group": "group_id",
+    "source": "source",
+    "weak_answer": "weak_answer",
+    "weak_brand": "weak_brand__key",
+    "title": "product__title",
+    "category": "product__category",
+    "price": "product__price",
+    "product_source": "product__source",
+    "product_id": "product__external_id",
+    "merchant": "product__merchant__external_id",
+}
+ANSWER = {
+    "trusted": "trusted",
+    "answer": "answer",
+    "brand": "brand__key",
+    "excluded": "excluded",
+    "risk": "risk",
+    "attack": "attack",
+    "has_logo": "has_logo",
+    "boxes": "boxes",
+    "variation": "variation",
+    "labelled_at": "updated_at",
+}
+Known = Mapping[str, Any]
+ToRow = Callable[[Known, set[str]], dict[str, Any] | None]
+
+
+def directory() -> Path:
+    return settings.DATA_DIR / "manifests"
+
+
+def listed_brands() -> list[str]:
+    """Keys of the brands that are classes of the models, sorted."""
+    listed = Brand.objects.filter(state=Brand.State.LISTED)
+    return sorted(listed.values_list("key", flat=True))
+
+
+def build(images: QuerySet[Image], to_row: ToRow) -> Manifest:
+    """Write the manifest of `images`; `to_row` says what of an image goes in, None leaves it out.
+
+    Raises:
+        InputError: a row breaks a rule of the manifest.
+    """
+    brands = set(listed_brands())
+    rows = (row for known in _read(images) if (row := to_row(known, brands)) is not None)
+    batches = []
+    while batch := list(islice(rows, BATCH)):
+        batches.append(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))
+    return write_manifest(pa.Table.from_batches(batches, schema=SCHEMA), directory())
+
+
+def _read(images: QuerySet[Image]) -> Iterator[Known]:
+    rows = images.order_by("pk").values_list(*IMAGE.values()).iterator(chunk_size=BATCH)
+    while batch := [dict(zip(IMAGE, row, strict=True)) for row in islice(rows, BATCH)]:
+        answers = _answers([image["id"] for image in batch])
+        for image in batch:
+            yield image | answers.get(image["id"], {})
+
+
+def _answers(image_ids: list[int]) -> dict[int, dict[str, dict[str, Any]]]:
+    """What people answered of these images, by image and kind of task. Asked for by id and not
+    joined: just after a bulk load PostgreSQL, without statistics yet, takes minutes to join."""
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    rows = Consensus.objects.filter(image_id__in=image_ids)
+    for image_id, kind, *values in rows.values_list("image_id", "kind", *ANSWER.values()):
+        found.setdefault(image_id, {})[kind] = dict(zip(ANSWER, values, strict=True))
+    return found
+
+
+def context(known: Known) -> dict[str, Any]:
+    """The columns that say what an image is, not what it shows."""
+    product = None
+    if known["product_id"] is not None:
+        product = f"{known['product_source']}/{known['product_id']}"
+    return {
+        "image": image_address(known["file"]),
+        "sha256": known["sha256"],
+        "split": known["split"],
+        "group": str(known["group"]),
+        "source": known["source"],
+        "title": known["title"],
+        "category": known["category"],
+        "product": product,
+        "merchant": known["merchant"],
+        "price": None if known["price"] is None else float(known["price"]),
+    }
+
+
+def image_address(file: str) -> str:
+    """The path of a stored image, or its URL where the storage is not a local folder."""
+    try:
+        return default_storage.path(file)
+    except NotImplementedError:
+        return default_storage.url(file)
+
+
+def brand_columns(known: Known, brands: set[str]) -> dict[str, Any]:
+    """What is known of the brand. A trusted answer counts before the source's word; an image that
+    people looked at without agreeing is unlabelled, whatever the source says; a brand that is not
+    on the list is `other`."""
+    said = known.get(Task.Kind.BRAND)
+    if said is None:
+        return _on_list(known["weak_answer"] or "unlabelled", known["weak_brand"], brands)
+    if not said["trusted"] or said["answer"] in ("", Answer.UNSURE):
+        return _on_list("unlabelled", None, brands)
+    return _on_list(said["answer"], said["brand"], brands) | {
+        "excluded": said["excluded"],
+        "risk": said["risk"] or None,
+        "attack": said["attack"] or None,
+        "has_logo": said["has_logo"],
+        "labelled_at": said["labelled_at"],
+    }
+
+
+def _on_list(answer: str, brand: str | None, brands: set[str]) -> dict[str, Any]:
+    if answer == Answer.BRAND and brand not in brands:
+        return {"answer": "other", "brand": None}
+    return {"answer": answer, "brand": brand}
+
+
+def named_brand(known: Known) -> str | None:
+    """The brand an image is said to show, on the list or not."""
+    said = known.get(Task.Kind.BRAND)
+    return known["weak_brand"] if said is None else said["brand"]
+
+
+def other_columns(known: Known, brands: set[str]) -> dict[str, Any]:
+    """Trusted boxes of listed brands, and the trusted variation; null where not known."""
+    boxes, arranged = (
+        known.get(kind) or {"trusted": False} for kind in (Task.Kind.BOXES, Task.Kind.VARIATION)
+    )
+    found = boxes["boxes"] if boxes["trusted"] else None
+    if found is not None:
+        found = [box for box in found if box["brand"] in brands]
+    variation = (arranged["variation"] or None) if arranged["trusted"] else None
+    return {"boxes": found, "variation": variation}

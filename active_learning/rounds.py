@@ -1,0 +1,220 @@
+"""Rounds: opening one, and moving it on step by step until it is done.
+
+`advance` may be called by anybody at any time, as often as they like: it holds a lock that dies
+with its holder, does the first step that is not done, and every step may be done again. So a
+round that was killed anywhere goes on at the next call, which the beat sweep makes.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from active_learning import round_steps
+from active_learning.models import Release, Round, RoundStep
+from active_learning.round_steps import StepFailed, Waiting
+from annotation.locks import advisory_lock
+from annotation.tasking import withdraw_tasks
+
+logger = logging.getLogger(__name__)
+
+COLD_START = ("freeze", "train", "evaluate", "gate")
+WHOLE = ("scan", "select", "push", "collect", *COLD_START)
+ATTEMPTS = 5
+
+DEFAULT_CONFIG: dict[str, Any] = {
+    "budget": {"brand": 120, "boxes": 30, "variation": 20},
+    "mix": {
+        "hard_negatives": 0.30,
+        "low_precision": 0.20,
+        "uncertain": 0.20,
+        "random_control": 0.15,
+        "probe": 0.15,
+    },
+    "focus": [],
+    "collect_seconds": None,
+}
+
+
+class RoundError(Exception):
+    """A round that cannot be opened or changed as asked; the message is for a person."""
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Where a call of `advance` left a round."""
+
+    state: str
+    step: str | None
+    waiting_for: str
+
+
+def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
+    """Open the next round. The first, with no champion to scan with, is a cold start: it trains
+    on what the sources say and promotes the first release.
+
+    Raises:
+        RoundError: one is running, or the configuration makes no sense.
+    """
+    config = check_config({**DEFAULT_CONFIG, **(config or {})})
+    champion = Release.objects.filter(state=Release.State.CHAMPION).first()
+    last = Round.objects.aggregate(last=Max("number"))["last"]
+    number = (last + 1) if last is not None else (1 if champion else 0)
+    try:
+        with transaction.atomic():
+            round_ = Round.objects.create(
+                number=number,
+                seed=config.get("seed", number),
+                config=config | {"opened_by": by.get_username() if by else ""},
+                champion=champion,
+            )
+            RoundStep.objects.bulk_create(
+                RoundStep(round=round_, name=name, position=position)
+                for position, name in enumerate(WHOLE if champion else COLD_START)
+            )
+    except IntegrityError as error:
+        raise RoundError("a round is running; let it end or cancel it first") from error
+    enqueue(round_id=round_.pk)
+    return round_
+
+
+def check_config(config: dict) -> dict:
+    """Raise RoundError naming the first dial that makes no sense."""
+    unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train"}
+    if unknown:
+        raise RoundError(f"unknown setting {sorted(unknown)[0]!r}")
+    for kind, budget in config["budget"].items():
+        if kind not in DEFAULT_CONFIG["budget"] or not isinstance(budget, int) or budget < 0:
+            raise RoundError(f"budget {kind}: {budget!r} is not a number of tasks")
+    shares = config["mix"]
+    if set(shares) - set(DEFAULT_CONFIG["mix"]):
+        raise RoundError(
+            f"unknown strategy {sorted(set(shares) - set(DEFAULT_CONFIG['mix']))[0]!r}"
+        )
+    if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
+        raise RoundError("the shares of the mix must not be negative nor exceed 1 together")
+    return config
+
+
+def cancel_round(*, round_: Round, by: User | None = None) -> None:
+    """Stop a running round: its unanswered tasks are withdrawn, its labels stay.
+
+    Raises:
+        RoundError: it is not running.
+    """
+    changed = Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
+        state=Round.State.CANCELLED, finished_at=timezone.now()
+    )
+    if not changed:
+        raise RoundError("only a running round can be cancelled")
+    withdraw_tasks(task_ids=list(round_.selections.values_list("task_id", flat=True)))
+    logger.info("round %s cancelled by %s", round_.number, by)
+
+
+def enqueue(*, round_id: int) -> None:
+    """Have a worker advance the round once this transaction is committed."""
+    from active_learning.tasks import advance_round
+
+    advance_round.delay_on_commit(round_id)
+
+
+def advance_running() -> int:
+    """Have every running round advanced; a lost message so costs one sweep at most."""
+    running = Round.objects.filter(state=Round.State.RUNNING).values_list("pk", flat=True)
+    for pk in running:
+        enqueue(round_id=pk)
+    return len(running)
+
+
+def advance(*, round_id: int) -> Advance | None:
+    """Do what can be done of a round now. None when somebody else is at it."""
+    with advisory_lock(f"round {round_id}") as held:
+        if not held:
+            return None
+        while True:
+            round_ = Round.objects.get(pk=round_id)
+            if round_.state != Round.State.RUNNING:
+                return Advance(round_.state, None, "")
+            step = round_.steps.exclude(state=RoundStep.State.DONE).first()
+            if step is None:
+                _finish(round_)
+                continue
+            waiting = _do(round_, step)
+            if waiting is not None:
+                return Advance(round_.state, step.name, waiting)
+
+
+def _do(round_: Round, step: RoundStep) -> str | None:
+    """Do one step. Returns what it waits for, or None when the round should be looked at again."""
+    if step.started_at is None:
+        step.started_at = timezone.now()
+    step.state = RoundStep.State.RUNNING
+    step.save(update_fields=["state", "started_at"])
+    try:
+        result = round_steps.STEPS[step.name](round_)
+    except Waiting as waiting:
+        return str(waiting)
+    except StepFailed as failure:
+        _fail(round_, step, str(failure))
+        return None
+    except (OperationalError, InterfaceError):
+        raise  # the connection is gone, and the lock with it: the next call starts afresh
+    except Exception as error:
+        # Whatever it was may pass (a service that is down, a lost connection): the sweep tries
+        # again, and the last attempt's word is kept for a person.
+        logger.exception("round %s, step %s", round_.number, step.name)
+        if step.attempts + 1 >= ATTEMPTS:
+            _fail(round_, step, f"{type(error).__name__}: {error}")
+            return None
+        RoundStep.objects.filter(pk=step.pk).update(
+            attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"
+        )
+        return f"another attempt after: {error}"
+    step.result, step.state, step.error = result, RoundStep.State.DONE, ""
+    step.finished_at = timezone.now()
+    step.save(update_fields=["result", "state", "error", "finished_at"])
+    logger.info("round %s: %s done: %s", round_.number, step.name, result)
+    return None
+
+
+def _finish(round_: Round) -> None:
+    Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
+        state=Round.State.DONE, finished_at=timezone.now()
+    )
+
+
+def _fail(round_: Round, step: RoundStep, error: str) -> None:
+    with transaction.atomic():
+        RoundStep.objects.filter(pk=step.pk).update(
+            state=RoundStep.State.FAILED, error=error, finished_at=timezone.now()
+        )
+        Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
+            state=Round.State.FAILED, finished_at=timezone.now()
+        )
+    logger.error("round %s failed at %s: %s", round_.number, step.name, error)
+
+
+def retry_round(*, round_: Round, by: User | None = None) -> None:
+    """Let a failed round go on at the step that failed; what was done stays done.
+
+    Raises:
+        RoundError: it has not failed, or another one is running.
+    """
+    try:
+        with transaction.atomic():
+            changed = Round.objects.filter(pk=round_.pk, state=Round.State.FAILED).update(
+                state=Round.State.RUNNING, finished_at=None
+            )
+            if not changed:
+                raise RoundError("only a failed round can be retried")
+            round_.steps.filter(state=RoundStep.State.FAILED).update(
+                state=RoundStep.State.WAITING, attempts=0, error="", started_at=None
+            )
+    except IntegrityError as error:
+        raise RoundError("another round is running") from error
+    logger.info("round %s retried by %s", round_.number, by)
+    enqueue(round_id=round_.pk)

@@ -1,0 +1,64 @@
+"""Model versions, releases, their figures and their history."""
+
+from collections.abc import Iterable
+
+from django.db.models import Prefetch, QuerySet
+
+from active_learning.models import (
+    DatasetVersion,
+    Evaluation,
+    JobState,
+    ModelVersion,
+    PromotionEvent,
+    Release,
+    Scan,
+)
+
+HISTORY = 24  # releases in a trend
+
+
+def releases() -> QuerySet[Release]:
+    """Releases, newest first, with their models and events."""
+    return Release.objects.select_related("classifier", "detector", "variation").prefetch_related(
+        Prefetch("events", PromotionEvent.objects.select_related("by", "previous"))
+    )
+
+
+def champion() -> Release | None:
+    return releases().filter(state=Release.State.CHAMPION).first()
+
+
+def latest_reports(*, release_ids: Iterable[int]) -> dict[int, dict]:
+    """The last finished evaluation's report, by release."""
+    rows = Evaluation.objects.filter(release__in=set(release_ids), state=JobState.SUCCEEDED)
+    return dict(rows.order_by("pk").values_list("release_id", "report"))
+
+
+def champions_history() -> list[Evaluation]:
+    """The last evaluation of each release that is or was champion, oldest release first."""
+    rows = Evaluation.objects.filter(
+        state=JobState.SUCCEEDED,
+        release__state__in=[Release.State.CHAMPION, Release.State.RETIRED],
+    ).select_related("release__classifier", "release__detector", "release__variation")
+    latest = {row.release_id: row for row in rows.order_by("pk")}
+    return sorted(latest.values(), key=lambda row: row.release.number)[-HISTORY:]
+
+
+def events() -> QuerySet[PromotionEvent]:
+    return PromotionEvent.objects.select_related("release", "previous", "by")
+
+
+def model_versions() -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.select_related("dataset", "parent", "run")
+
+
+def evaluations() -> QuerySet[Evaluation]:
+    return Evaluation.objects.select_related("release")
+
+
+def scans() -> QuerySet[Scan]:
+    return Scan.objects.select_related("release")
+
+
+def datasets() -> QuerySet[DatasetVersion]:
+    return DatasetVersion.objects.select_related("parent")

@@ -1,0 +1,191 @@
+"""How the loop looks over the API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from active_learning import models
+from annotation.serializers import named_by
+
+
+def in_words() -> "serializers.StringRelatedField[Any]":
+    """A related row as it calls itself."""
+    return serializers.StringRelatedField(allow_null=True)
+
+
+class StepSerializer(serializers.ModelSerializer):
+    result = serializers.DictField()
+
+    class Meta:
+        model = models.RoundStep
+        fields = ["name", "state", "attempts", "result", "error", "started_at", "finished_at"]
+
+
+class RoundSerializer(serializers.ModelSerializer):
+    champion = named_by("number")
+    candidate = named_by("number")
+    dataset = named_by("sha256")
+    config = serializers.DictField()
+    steps = StepSerializer(many=True)
+
+    class Meta:
+        model = models.Round
+        fields = [
+            "number",
+            "state",
+            "seed",
+            "config",
+            "champion",
+            "candidate",
+            "scan",
+            "dataset",
+            "steps",
+            "created_at",
+            "finished_at",
+        ]
+
+
+class OpenRoundSerializer(serializers.Serializer):
+    """Dials of a round; what is left out is as the default says."""
+
+    config = serializers.DictField(required=False)
+
+
+class SelectionSerializer(serializers.ModelSerializer):
+    round = named_by("number")
+    image = serializers.CharField(source="task.image.sha256")
+    kind = serializers.CharField(source="task.kind")
+    focus_brand = named_by("key")
+
+    class Meta:
+        model = models.Selection
+        fields = [
+            "round",
+            "task",
+            "image",
+            "kind",
+            "strategy",
+            "score",
+            "rank",
+            "focus_brand",
+            "propensity",
+        ]
+
+
+JOB_FIELDS = [
+    "id",
+    "state",
+    "progress",
+    "stage",
+    "metrics",
+    "error",
+    "attempts",
+    "cancel_requested",
+    "created_at",
+    "started_at",
+    "finished_at",
+]
+
+
+class RunSerializer(serializers.ModelSerializer):
+    dataset = named_by("sha256")
+    requested_by = named_by("username")
+    model_version = in_words()
+    parent = in_words()  # type: ignore[assignment]  # a name of DRF too
+    config = serializers.DictField()
+    metrics = serializers.DictField()
+
+    class Meta:
+        model = models.TrainingRun
+        fields = [
+            *JOB_FIELDS,
+            "kind",
+            "dataset",
+            "config",
+            "trigger",
+            "requested_by",
+            "parent",
+            "model_version",
+        ]
+
+
+class RequestTrainingSerializer(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=models.ModelKind.choices)
+    config = serializers.DictField(required=False)
+
+
+class ModelVersionSerializer(serializers.ModelSerializer):
+    dataset = named_by("sha256")
+    parent = in_words()  # type: ignore[assignment]  # a name of DRF too
+    metrics = serializers.DictField()
+
+    class Meta:
+        model = models.ModelVersion
+        fields = ["id", "kind", "number", "dataset", "parent", "metrics", "created_at"]
+
+
+class EventSerializer(serializers.ModelSerializer):
+    by = named_by("username")
+    previous = named_by("number")
+
+    class Meta:
+        model = models.PromotionEvent
+        fields = ["action", "previous", "by", "why", "created_at"]
+
+
+class ReleaseSerializer(serializers.ModelSerializer):
+    classifier = in_words()
+    detector = in_words()
+    variation = in_words()
+    brands = serializers.ListField(child=serializers.CharField())
+    thresholds = serializers.DictField()
+    gate = serializers.DictField()
+    events = EventSerializer(many=True)
+
+    class Meta:
+        model = models.Release
+        fields = [
+            "number",
+            "state",
+            "classifier",
+            "detector",
+            "variation",
+            "brands",
+            "thresholds",
+            "gate",
+            "events",
+            "created_at",
+        ]
+
+
+class ReasonSerializer(serializers.Serializer):
+    why = serializers.CharField()
+
+
+class EvaluationSerializer(serializers.ModelSerializer):
+    release = named_by("number")
+    report = serializers.DictField()
+    metrics = serializers.DictField()
+
+    class Meta:
+        model = models.Evaluation
+        fields = [*JOB_FIELDS, "release", "manifest_sha256", "report"]
+
+
+class ScanSerializer(serializers.ModelSerializer):
+    release = named_by("number")
+    metrics = serializers.DictField()
+
+    class Meta:
+        model = models.Scan
+        fields = [*JOB_FIELDS, "release", "manifest_sha256", "rows"]
+
+
+class DatasetSerializer(serializers.ModelSerializer):
+    parent = named_by("sha256")  # type: ignore[assignment]  # a name of DRF too
+    counts = serializers.DictField()
+    brands = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = models.DatasetVersion
+        fields = ["sha256", "rows", "counts", "brands", "labels_until", "parent", "created_at"]

@@ -1,0 +1,157 @@
+"""Training runs: asking for one, and what a finished one leaves behind."""
+
+import json
+import sys
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from active_learning import datasets, jobs
+from active_learning.job_files import parse_json
+from active_learning.jobs import JobError
+from active_learning.models import (
+    DatasetVersion,
+    JobState,
+    ModelKind,
+    ModelVersion,
+    Release,
+    TrainingRun,
+)
+from active_learning.models.jobs import ACTIVE
+from active_learning.supervision import supervise
+from ml.artifact import read_artifact
+
+MODEL = "model"  # the artifact's folder in the run's
+
+
+class TrainingError(JobError):
+    """A training that cannot be; the message is for a person."""
+
+
+class TrainingActive(TrainingError):
+    """A model of this kind is being trained; `run` is that training."""
+
+    def __init__(self, run: TrainingRun | None) -> None:
+        self.run = run
+        super().__init__(f"a training of this model is active: {run or 'it has just begun'}")
+
+
+def request_training(
+    *,
+    kind: str,
+    trigger: str,
+    dataset: DatasetVersion | None = None,
+    by: User | None = None,
+    parent: ModelVersion | None = None,
+    from_scratch: bool = False,
+    config: dict | None = None,
+) -> TrainingRun:
+    """Queue the training of a model.
+
+    Args:
+        kind: classifier | detector | variation.
+        trigger: round | labels | person.
+        dataset: frozen now when not given.
+        parent: whose weights it starts from; the champion's when not given.
+        from_scratch: start from random weights instead.
+        config: `--config` of `ml train`; the classifier's brands are added.
+
+    Raises:
+        TrainingActive: one of this kind is queued or running.
+        TrainingError: an unknown kind, or a dataset with nothing to train it on.
+    """
+    if kind not in ModelKind.values:
+        raise TrainingError(f"{kind!r} is none of {', '.join(ModelKind.values)}")
+    if (active := active_run(kind=kind)) is not None:
+        raise TrainingActive(active)
+    dataset = dataset or datasets.freeze_dataset()
+    if not datasets.has_material(dataset, kind):
+        raise TrainingError(f"dataset {dataset} has too little to train a {kind} on")
+    if parent is None and not from_scratch:
+        parent = champion_version(kind=kind)
+    config = dict(config or {})
+    if kind == ModelKind.CLASSIFIER:
+        config.setdefault("brands", datasets.trainable_brands(dataset))
+    try:
+        with transaction.atomic():
+            run = TrainingRun.objects.create(
+                kind=kind,
+                dataset=dataset,
+                config=config,
+                trigger=trigger,
+                requested_by=by,
+                parent=parent,
+                output=jobs.folder(f"runs/{kind}-"),
+            )
+            jobs.enqueue(run)
+    except IntegrityError as error:
+        raise TrainingActive(active_run(kind=kind)) from error
+    return run
+
+
+def active_run(*, kind: str) -> TrainingRun | None:
+    """The run of this kind that is queued or running."""
+    return TrainingRun.objects.filter(kind=kind, state__in=ACTIVE).first()
+
+
+def champion_version(*, kind: str) -> ModelVersion | None:
+    """The version of this kind in the champion."""
+    champion = Release.objects.filter(state=Release.State.CHAMPION).select_related(kind).first()
+    return getattr(champion, kind) if champion else None
+
+
+def cancel_run(*, run: TrainingRun, by: User | None = None) -> None:
+    """Have a run end within seconds; its checkpoint stays.
+
+    Raises:
+        ForbiddenMove: it has ended.
+    """
+    jobs.cancel(job=run, by=by)
+
+
+def resume_run(*, run: TrainingRun, by: User | None = None) -> None:
+    """Queue a failed or cancelled run again; it goes on from its last checkpoint.
+
+    Raises:
+        ForbiddenMove: it is active or has succeeded.
+        TrainingActive: another of its kind is active.
+    """
+    try:
+        jobs.resume(job=run, by=by)
+    except IntegrityError as error:
+        raise TrainingActive(active_run(kind=run.kind)) from error
+
+
+def run(*, run_id: int) -> JobState | None:
+    """Supervise the training in this process; safe to call again at any time."""
+    return supervise(TrainingRun, run_id, argv=command, finish=register_version)
+
+
+def command(run: TrainingRun) -> list[str]:
+    """The child's command line."""
+    line = [sys.executable, "-m", "ml", "train", run.kind, "--manifest", run.dataset.path]
+    line += ["--out", str(Path(run.output) / MODEL), "--config", json.dumps(run.config)]
+    if run.parent is not None:
+        line += ["--init", run.parent.artifact]
+    return line
+
+
+def register_version(run: TrainingRun) -> None:
+    """Make what a run has trained the next version of its kind.
+
+    Raises:
+        InputError: the artifact is incomplete.
+    """
+    artifact = read_artifact(Path(run.output) / MODEL, kind=run.kind)
+    last = ModelVersion.objects.filter(kind=run.kind).aggregate(last=Max("number"))["last"]
+    run.model_version = ModelVersion.objects.create(
+        kind=run.kind,
+        number=(last or 0) + 1,
+        dataset=run.dataset,
+        parent=run.parent,
+        artifact=str(artifact.directory),
+        metrics=parse_json(json.dumps(artifact.metrics)),
+    )
+    run.save(update_fields=["model_version"])

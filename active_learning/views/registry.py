@@ -1,0 +1,153 @@
+"""Pages of model versions and releases."""
+
+import json
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from active_learning import promotion as verbs
+from active_learning.filters import ModelVersionFilter, ReleaseFilter
+from active_learning.measures import brand_recalls, figures
+from active_learning.models import ModelKind, Release
+from active_learning.selectors import registry as selectors
+from active_learning.views.acting import act
+from annotation.access import ENGINEERS, PageRequest, roles_allowed
+from annotation.cards import brand_names
+from annotation.listing import listing
+
+
+@require_safe
+@roles_allowed(*ENGINEERS)
+def release_list(request: PageRequest) -> HttpResponse:
+    """Releases with their figures, and the latest versions of each model."""
+    page = listing(request, queryset=selectors.releases(), filters=ReleaseFilter, per_page=20)
+    found = list(page.page)
+    reports = selectors.latest_reports(release_ids=[release.pk for release in found])
+    context = {
+        "listing": page,
+        "rows": [
+            {"release": release, "models": _models(release, reports.get(release.pk, {}))}
+            for release in found
+        ],
+        "events": selectors.events()[:12],
+        "previous": next((r for r in found if r.state == Release.State.RETIRED), None),
+    }
+    return render(request, "models/releases.html", context)
+
+
+def _models(release: Release, report: dict) -> list[dict]:
+    measured = figures(report)
+    return [
+        {
+            "kind": kind.label,
+            "version": getattr(release, kind),
+            "figures": measured.get(kind),
+            "gate": release.gate.get(kind, {}),
+        }
+        for kind in ModelKind
+        if getattr(release, kind)
+    ]
+
+
+@require_safe
+@roles_allowed(*ENGINEERS)
+def release_detail(request: PageRequest, number: int) -> HttpResponse:
+    """A release beside the champion: figures, gate, and every brand's recall."""
+    release = get_object_or_404(selectors.releases(), number=number)
+    champion = selectors.champion()
+    other = _compared_with(release, champion)
+    pair = [row.pk for row in (release, other) if row]
+    reports = selectors.latest_reports(release_ids=pair)
+    report = reports.get(release.pk, {})
+    before = reports.get(other.pk, {}) if other else {}
+    context = {
+        "release": release,
+        "champion": champion,
+        "other": other,
+        "models": _models(release, report),
+        "others": figures(before),
+        "brands": _brands(report, before),
+        "thresholds": json.dumps(release.thresholds, indent=2, ensure_ascii=False),
+    }
+    return render(request, "models/release.html", context)
+
+
+def _compared_with(release: Release, champion: Release | None) -> Release | None:
+    """The champion; of the champion itself, the release it followed."""
+    if champion is not None and champion.pk != release.pk:
+        return champion
+    events = [event for event in release.events.all() if event.previous_id]
+    return events[0].previous if events else None
+
+
+def _brands(report: dict, before: dict) -> list[dict]:
+    """Each brand's recall by classifier and detector with its change, worst change first."""
+    rows: dict[str, dict] = {}
+    for kind in (ModelKind.CLASSIFIER, ModelKind.DETECTOR):
+        old = brand_recalls(before, kind)
+        for key, figure in brand_recalls(report, kind).items():
+            change = figure.value - old[key].value if key in old else None
+            rows.setdefault(key, {"key": key})[str(kind)] = {"now": figure, "change": change}
+    names = brand_names(rows)
+    for key, row in rows.items():
+        row["name"] = names.get(key, key)
+        changes = [row[k]["change"] for k in ("classifier", "detector") if k in row]
+        row["worst"] = min((change for change in changes if change is not None), default=0.0)
+    return sorted(rows.values(), key=lambda row: (row["worst"], row["name"]))
+
+
+@require_safe
+@roles_allowed(*ENGINEERS)
+def model_list(request: PageRequest) -> HttpResponse:
+    page = listing(
+        request, queryset=selectors.model_versions(), filters=ModelVersionFilter, per_page=30
+    )
+    return render(request, "models/versions.html", {"listing": page, "versions": page.page})
+
+
+@require_safe
+@roles_allowed(*ENGINEERS)
+def model_detail(request: PageRequest, kind: str, number: int) -> HttpResponse:
+    """A model version: what it was trained on and what it reached, in every release it is in."""
+    version = get_object_or_404(selectors.model_versions(), kind=kind, number=number)
+    releases = list(selectors.releases().filter(**{str(version.kind): version}))
+    reports = selectors.latest_reports(release_ids=[release.pk for release in releases])
+    context = {
+        "version": version,
+        "metrics": json.dumps(version.metrics, indent=2, ensure_ascii=False),
+        "rows": [
+            {"release": release, "figures": figures(reports.get(release.pk, {})).get(kind)}
+            for release in releases
+        ],
+    }
+    return render(request, "models/version.html", context)
+
+
+@require_POST
+@roles_allowed(*ENGINEERS)
+def release_promote(request: PageRequest, number: int) -> HttpResponse:
+    release = get_object_or_404(Release, number=number)
+    why = request.POST.get("why", "").strip()
+    return act(
+        request,
+        lambda: verbs.promote(release=release, by=request.user, why=why),
+        done=_("Release %(number)d is the champion.") % {"number": number},
+        to=reverse("release", args=[number]),
+        refusals=(verbs.PromotionError,),
+    )
+
+
+@require_POST
+@roles_allowed(*ENGINEERS)
+def roll_back(request: PageRequest) -> HttpResponse:
+    why = request.POST.get("why", "").strip()
+    return act(
+        request,
+        lambda: verbs.roll_back(by=request.user, why=why),
+        done=_("Rolled back to the champion before."),
+        to=reverse("models"),
+        refusals=(verbs.PromotionError,),
+    )
