@@ -1,0 +1,65 @@
+"""What `manage.py check` finds wrong with this installation's settings."""
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+ADDRESSES = ("LABEL_STUDIO_URL", "GATEWAY_URL", "PUBLIC_URL", "WEBHOOK_BASE_URL")
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@register()
+def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
+    """Settings that would let the platform start and then fail, or be open to others."""
+    return [*_secret_key(), *_services(), *_public_address(), *_one_log_in()]
+
+
+def _secret_key() -> list[CheckMessage]:
+    if settings.SECRET_KEY != settings.KEY_BEFORE_FIRST_START or not settings.DATABASE_URL:
+        return []
+    hint = "`manage.py up` makes one; without it, set SECRET_KEY."
+    return [Error("SECRET_KEY is not set.", hint=hint, id="webapp.E001")]
+
+
+def _services() -> list[CheckMessage]:
+    faults: list[CheckMessage] = []
+    if settings.DATABASE_URL and settings.DATABASES["default"]["ENGINE"] != (
+        "django.db.backends.postgresql"
+    ):
+        faults.append(Error("DATABASE_URL does not name a PostgreSQL.", id="webapp.E002"))
+    if urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+        faults.append(Error("REDIS_URL does not begin with redis://.", id="webapp.E003"))
+    faults += [
+        Error(f"{name} does not begin with http:// or https://.", id="webapp.E004")
+        for name in (
+            "LABEL_STUDIO_URL",
+            "GATEWAY_URL",
+            "GATEWAY_INTERNAL_URL",
+            "PUBLIC_URL",
+            "WEBHOOK_BASE_URL",
+        )
+        if urlsplit(getattr(settings, name)).scheme not in ("http", "https")
+    ]
+    return faults
+
+
+def _public_address() -> list[CheckMessage]:
+    address = urlsplit(settings.PUBLIC_URL)
+    if address.scheme == "https" or address.hostname in LOCAL:
+        return []
+    hint = "Put a proxy with TLS before it; passwords travel in the clear otherwise."
+    return [Warning("PUBLIC_URL is not https.", hint=hint, id="webapp.W001")]
+
+
+def _one_log_in() -> list[CheckMessage]:
+    """The gateway knows people by the cookie of our pages."""
+    pages, gateway = urlsplit(settings.PUBLIC_URL).hostname, urlsplit(settings.GATEWAY_URL).hostname
+    domain = (settings.SESSION_COOKIE_DOMAIN or "").lstrip(".")
+    shared = domain and all(
+        host == domain or (host or "").endswith("." + domain) for host in (pages, gateway)
+    )
+    if pages == gateway or shared:
+        return []
+    hint = "Give both one host name, or set SESSION_COOKIE_DOMAIN to the domain they share."
+    return [Error("GATEWAY_URL gets no log-in from PUBLIC_URL.", hint=hint, id="webapp.E005")]

@@ -1,0 +1,309 @@
+"""What recurs on pages: states, times, figures, little charts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template.defaultfilters import date as format_date
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from active_learning.filters import STRATEGIES
+from active_learning.measures import Figure
+from annotation.files import signed_url
+
+register = template.Library()
+
+# Each state has one tone everywhere, a sign, and a word.
+STATES = {
+    "waiting": ("grey", "○", gettext_lazy("waiting")),
+    "open": ("grey", "○", gettext_lazy("open")),
+    "dismissed": ("grey", "–", gettext_lazy("dismissed")),
+    "returned": ("amber", "↶", gettext_lazy("given back")),
+    "queued": ("grey", "○", gettext_lazy("queued")),
+    "draft": ("grey", "○", gettext_lazy("draft")),
+    "candidate": ("grey", "○", gettext_lazy("candidate")),
+    "coming": ("grey", "○", gettext_lazy("not yet valid")),
+    "unlicensed": ("amber", "!", gettext_lazy("no licence")),
+    "ending": ("amber", "‖", gettext_lazy("ends soon")),
+    "expired": ("red", "✕", gettext_lazy("expired")),
+    "valid": ("green", "✓", gettext_lazy("valid")),
+    "unsure": ("amber", "?", gettext_lazy("unsure")),
+    "confirmed": ("green", "✓", gettext_lazy("confirmed")),
+    "corrected": ("green", "≠", gettext_lazy("corrected")),
+    "withdrawn": ("grey", "–", gettext_lazy("withdrawn")),
+    "retired": ("grey", "–", gettext_lazy("retired")),
+    "review": ("blue", "◐", gettext_lazy("in review")),
+    "superseded": ("grey", "–", gettext_lazy("superseded")),
+    "merged": ("grey", "–", gettext_lazy("merged")),
+    "running": ("blue", "◐", gettext_lazy("running")),
+    "pushing": ("blue", "◐", gettext_lazy("being sent")),
+    "pushed": ("blue", "◐", gettext_lazy("being asked")),
+    "done": ("green", "✓", gettext_lazy("done")),
+    "succeeded": ("green", "✓", gettext_lazy("succeeded")),
+    "answered": ("green", "✓", gettext_lazy("answered")),
+    "listed": ("green", "✓", gettext_lazy("listed")),
+    "published": ("green", "✓", gettext_lazy("published")),
+    "champion": ("green", "★", gettext_lazy("champion")),
+    "promoted": ("green", "★", gettext_lazy("promoted")),
+    "passed": ("green", "✓", gettext_lazy("passed")),
+    "ready": ("green", "✓", gettext_lazy("ready")),
+    "missing": ("amber", "‖", gettext_lazy("missing")),
+    "held": ("amber", "‖", gettext_lazy("held")),
+    "cancelled": ("amber", "‖", gettext_lazy("cancelled")),
+    "rolled_back": ("amber", "↶", gettext_lazy("rolled back")),
+    "failed": ("red", "✕", gettext_lazy("failed")),
+    "active": ("green", "✓", gettext_lazy("active")),
+    "rejected": ("red", "✕", gettext_lazy("rejected")),
+    "not_passed": ("red", "✕", gettext_lazy("not passed")),
+}
+
+# What choices of the models are called on pages.
+WORDS = {
+    "scan": pgettext_lazy("step", "scan"),
+    "select": pgettext_lazy("step", "select"),
+    "push": pgettext_lazy("step", "push"),
+    "collect": pgettext_lazy("step", "collect"),
+    "freeze": pgettext_lazy("step", "freeze dataset"),
+    "train": pgettext_lazy("step", "train"),
+    "evaluate": pgettext_lazy("step", "evaluate"),
+    "gate": pgettext_lazy("step", "gate"),
+    "classifier": gettext_lazy("classifier"),
+    "detector": gettext_lazy("detector"),
+    "variation": gettext_lazy("variation"),
+    "brand": gettext_lazy("brand"),
+    "boxes": gettext_lazy("boxes"),
+    "labels": gettext_lazy("new labels"),
+    "round": gettext_lazy("round"),
+    "person": gettext_lazy("person"),
+    "returned": gettext_lazy("given back"),
+    "labeler": gettext_lazy("labeler"),
+    "operations": gettext_lazy("operations staff"),
+    "ml_engineer": gettext_lazy("ML engineer"),
+    "admin": gettext_lazy("administrator"),
+    **dict(STRATEGIES),
+}
+
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@register.filter
+def word(value: Any) -> str:
+    """A choice's value as pages call it."""
+    return str(WORDS.get(str(value), value))
+
+
+@register.inclusion_tag("partials/state_chip.html")
+def chip(state: str) -> dict[str, Any]:
+    tone, sign, text = STATES.get(state, ("grey", "·", state))
+    return {"tone": tone, "sign": sign, "text": text}
+
+
+@register.simple_tag
+def ago(value: datetime | None) -> str:
+    """How long ago, with the exact time on hover."""
+    if value is None:
+        return "–"
+    seconds = (timezone.now() - value).total_seconds()
+    text = _("now") if seconds < 1 else _("%(span)s ago") % {"span": span(seconds)}
+    exact = format_date(timezone.localtime(value), "Y-m-d H:i:s T")
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, text)
+
+
+@register.simple_tag
+def took(start: datetime | None, end: datetime | None) -> str:
+    """How long something took, or has been taking."""
+    if start is None:
+        return "–"
+    return span(((end or timezone.now()) - start).total_seconds())
+
+
+@register.simple_tag
+def duration(seconds: float | None) -> str:
+    """A length of time in words; a dash for nothing."""
+    return "–" if seconds is None else span(seconds)
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest unit; two units below a day's worth of the larger."""
+    seconds = max(0, int(seconds))
+    for position, (size, unit) in enumerate(UNITS):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            if whole < 10 and position + 1 < len(UNITS):
+                smaller, name = UNITS[position + 1]
+                if rest // smaller:
+                    return f"{whole} {unit} {rest // smaller} {name}"
+            return f"{whole} {unit}"
+    return "0 s"
+
+
+@register.simple_tag
+def figure(value: Figure | float | None, percent: bool = False) -> str:
+    """`0.62 ±0.03`, the exact interval on hover; a dash for nothing."""
+    if value is None:
+        return "–"
+    if not isinstance(value, Figure):
+        return f"{100 * value:.2f}%" if percent else f"{value:.3f}"
+    scale, digits, sign = (100, 2, "%") if percent else (1, 2, "")
+    if value.n is None:
+        return f"{scale * value.value:.{digits}f}{sign}"
+    title = _("95%% interval %(low)s to %(high)s, of %(n)d") % {
+        "low": f"{scale * value.low:.{digits}f}{sign}",
+        "high": f"{scale * value.high:.{digits}f}{sign}",
+        "n": value.n,
+    }
+    return format_html(
+        '<span class="figure" title="{}">{} <small>±{}</small></span>',
+        title,
+        f"{scale * value.value:.{digits}f}{sign}",
+        f"{scale * value.half:.{digits}f}",
+    )
+
+
+CHANGES = {
+    "same": gettext_lazy("the same picture"),
+    "cropped": gettext_lazy("cropped"),
+    "resized": gettext_lazy("resized"),
+    "recoloured": gettext_lazy("recoloured"),
+    "mirrored": gettext_lazy("mirrored"),
+    "bordered": gettext_lazy("bordered"),
+}
+
+
+@register.simple_tag
+def changes(names: str) -> str:
+    """What was done to a copied picture, in words."""
+    return ", ".join(str(CHANGES.get(name, name)) for name in names.split(","))
+
+
+@register.simple_tag
+def per_thousand(found: Any) -> str:
+    """Risks found in 1,000 looks, with their interval; a dash where nobody looked."""
+    rate = found.per_thousand
+    if rate is None:
+        return "–"
+    title = _("95%% interval %(low)s to %(high)s, of %(n)d") % {
+        "low": f"{rate.low:.0f}",
+        "high": f"{rate.high:.0f}",
+        "n": rate.n,
+    }
+    return format_html(
+        '<span class="figure" title="{}">{} <small>±{}</small></span>',
+        title,
+        f"{rate.value:.0f}",
+        f"{rate.half:.0f}",
+    )
+
+
+@register.simple_tag
+def change(value: float | str | None) -> str:
+    """A difference with its sign; worse and better also by tone. Templates give "" for what is
+    not there."""
+    if not isinstance(value, float):
+        return "–"
+    tone = "worse" if value < -0.005 else "better" if value > 0.005 else "same"
+    return format_html('<span class="change {}">{}</span>', tone, f"{value:+.2f}")
+
+
+@register.simple_tag
+def middle(text: str, length: int = 28) -> str:
+    """A long name cut in the middle, whole on hover."""
+    text = str(text)
+    if len(text) <= length:
+        return text
+    head = (length - 1) * 2 // 3
+    tail = length - 1 - head
+    return format_html('<span title="{}">{}…{}</span>', text, text[:head], text[-tail:])
+
+
+@register.filter
+def address(name: str) -> str:
+    """Where a stored picture is served."""
+    return signed_url(name=name)
+
+
+@register.simple_tag
+def box_geometry(box: dict) -> str:
+    """A box's corners as the attributes of an SVG rectangle."""
+    x, y = float(box["x1"]), float(box["y1"])
+    width, height = float(box["x2"]) - x, float(box["y2"]) - y
+    return format_html(
+        'x="{}" y="{}" width="{}" height="{}"',
+        *(f"{length:.1f}" for length in (x, y, width, height)),
+    )
+
+
+@register.filter
+def percent(value: float) -> str:
+    return f"{100 * value:.0f}%"
+
+
+@register.inclusion_tag("partials/sparkline.html")
+def sparkline(
+    points: Sequence[tuple[str, Any]], label: str = "", limit: float | None = None
+) -> dict:
+    """A trend 140 × 32 of (name, value or Figure); `limit` is drawn as a line across."""
+    values = [getattr(value, "value", value) for _name, value in points]
+    low, high = _bounds([*values, *([] if limit is None else [limit])])
+    x_of = _scale(0, max(1, len(values) - 1), 4, 136)
+    y_of = _scale(low, high, 28, 4)
+    places = [(x_of(i), y_of(value)) for i, value in enumerate(values)]
+    return {
+        "label": label,
+        "line": " ".join(f"{x:.1f},{y:.1f}" for x, y in places),
+        "last": places[-1] if places else None,
+        "limit": None if limit is None else y_of(limit),
+        "names": " → ".join(
+            f"{name}: {value:.3f}" for (name, _), value in zip(points, values, strict=True)
+        ),
+    }
+
+
+@register.inclusion_tag("partials/curve.html")
+def curve_chart(curve: Any) -> dict:
+    """One metric over time, 320 × 120."""
+    values = [value for _seconds, value in curve.points]
+    low, high = _bounds(values)
+    start, end = curve.points[0][0], curve.points[-1][0]
+    x_of, y_of = _scale(start, end, 44, 314), _scale(low, high, 96, 10)
+    return {
+        "name": curve.name,
+        "line": " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in curve.points),
+        "low": f"{low:.3g}",
+        "high": f"{high:.3g}",
+        "last": f"{curve.last:.4g}",
+        "span": span(end - start),
+    }
+
+
+def _bounds(values: Sequence[float]) -> tuple[float, float]:
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    return (low - 0.5, high + 0.5) if low == high else (low, high)
+
+
+def _scale(low: float, high: float, start: float, end: float):
+    width = (high - low) or 1
+    return lambda value: start + (value - low) / width * (end - start)
+
+
+@register.inclusion_tag("partials/sort_header.html", takes_context=True)
+def sort_header(context: template.Context, name: str, text: str, default: str = "") -> dict:
+    """A column's head that sorts by it, and the other way when it already does."""
+    current = context["request"].GET.get("sort", default)
+    return {
+        "request": context["request"],
+        "text": text,
+        "next": f"-{name}" if current == name else name,
+        "direction": {name: "ascending", f"-{name}": "descending"}.get(current, ""),
+    }
+
+
+@register.filter
+def get(mapping: dict, key: str) -> Any:
+    return mapping.get(key)
