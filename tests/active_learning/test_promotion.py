@@ -1,0 +1,228 @@
+"""Candidates become champion as a whole, in part, or not at all; and every move is kept."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+
+from active_learning import promotion
+from active_learning.models import Evaluation, ModelVersion, PromotionEvent, Release
+from active_learning.promotion import NotEvaluated, PromotionError
+from ml.artifact import Artifact, write_artifact
+from ml.manifest import write_manifest
+from tests.active_learning.factories import (
+    EvaluationFactory,
+    ModelVersionFactory,
+    ReleaseFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(tmp_path):
+    """Make a model version with a small artifact of its own."""
+
+    def make(kind: str, number: int) -> ModelVersion:
+        folder = tmp_path / f"{kind}-{number}"
+        folder.mkdir()
+        (folder / "weights.safetensors").write_bytes(b"weights")
+        labels = ["acme", "globex", "none"] if kind == "classifier" else ["acme", "globex"]
+        artifact = Artifact(kind, labels, {}, "0" * 64, "0", files={"weights.safetensors": ""})
+        write_artifact(artifact, folder)
+        return ModelVersionFactory(kind=kind, number=number, artifact=str(folder))
+
+    return make
+
+
+def report(recall):
+    return {
+        "closed": {"mean_recall": recall},
+        "open": {"flag_ratio": 0.01, "threshold": 0.9, "n": 1000},
+        "thresholds": {"*": recall},
+    }
+
+
+def evaluated(release, **recalls):
+    EvaluationFactory(
+        release=release,
+        state="succeeded",
+        report={kind: report(recall) for kind, recall in recalls.items()},
+    )
+    return release
+
+
+@pytest.fixture
+def champion(version):
+    release = promotion.create_release(
+        classifier=version("classifier", 1), detector=None, variation=version("variation", 1)
+    )
+    evaluated(release, classifier=0.5, variation=0.5)
+    return promotion.settle(candidate=release)
+
+
+def candidate(version, classifier, variation):
+    release = promotion.create_release(
+        classifier=version("classifier", 2), detector=None, variation=version("variation", 2)
+    )
+    return evaluated(release, classifier=classifier, variation=variation)
+
+
+def test_a_release_takes_the_next_number_and_the_classifiers_brands(version):
+    first = promotion.create_release(
+        classifier=version("classifier", 1), detector=None, variation=None
+    )
+    second = promotion.create_release(
+        classifier=None, detector=version("detector", 1), variation=None
+    )
+    assert second.number == first.number + 1
+    assert first.brands == second.brands == ["acme", "globex"]
+    with pytest.raises(PromotionError, match="needs a model"):
+        promotion.create_release(classifier=None, detector=None, variation=None)
+
+
+def test_the_first_release_becomes_champion(champion):
+    assert champion.state == "champion"
+    event = champion.events.get()
+    assert (event.action, event.previous, event.by) == ("promoted", None, None)
+    assert "closed mean recall 0.500" in event.why
+
+
+def test_a_candidate_that_passes_whole_replaces_the_champion(champion, version):
+    new = candidate(version, classifier=0.6, variation=0.6)
+    assert promotion.settle(candidate=new) == new
+    champion.refresh_from_db()
+    assert champion.state == "retired"
+    assert new.gate["classifier"]["passed"] is True
+    assert new.events.get().previous == champion
+
+
+def test_what_passed_is_promoted_beside_the_champions_others(champion, version):
+    new = candidate(version, classifier=0.6, variation=0.2)
+    live = promotion.settle(candidate=new)
+    assert (live.classifier, live.variation) == (new.classifier, champion.variation)
+    assert live.state == "champion"
+    assert live.thresholds == {"classifier": {"*": 0.6}, "variation": {"*": 0.5}}
+    new.refresh_from_db()
+    assert new.state == "rejected"
+    assert new.gate["variation"]["passed"] is False
+    assert "variation did not pass" in new.events.get().why
+    assert Evaluation.objects.get(release=live).report["variation"] == report(0.5)
+
+
+def test_a_candidate_that_is_worse_is_rejected_with_reasons(champion, version):
+    new = candidate(version, classifier=0.1, variation=0.1)
+    assert promotion.settle(candidate=new) == champion
+    assert new.state == "rejected"
+    event = new.events.get()
+    assert event.action == "rejected"
+    assert "closed mean recall 0.100, the champion 0.500" in event.why
+
+
+def test_settling_twice_changes_nothing_more(champion, version):
+    new = candidate(version, classifier=0.6, variation=0.2)
+    live = promotion.settle(candidate=new)
+    events = PromotionEvent.objects.count()
+    assert promotion.settle(candidate=new) == live
+    assert (PromotionEvent.objects.count(), Release.objects.count()) == (events, 3)
+
+
+def test_an_older_model_never_replaces_a_newer_one(champion, version):
+    stale = promotion.create_release(
+        classifier=version("classifier", 2), detector=None, variation=champion.variation
+    )
+    promotion.settle(candidate=candidate_of(version, champion))
+    live = promotion.settle(candidate=evaluated(stale, classifier=0.9, variation=0.5))
+    assert live.classifier.number == 3
+    assert "which is newer" in stale.gate["classifier"]["reasons"][0]
+
+
+def candidate_of(version, champion):
+    release = promotion.create_release(
+        classifier=version("classifier", 3), detector=None, variation=champion.variation
+    )
+    return evaluated(release, classifier=0.7, variation=0.5)
+
+
+def test_without_reports_on_the_same_test_sets_nothing_is_settled(champion, version, tmp_path):
+    new = promotion.create_release(
+        classifier=version("classifier", 2), detector=None, variation=champion.variation
+    )
+    with pytest.raises(NotEvaluated, match="has not been evaluated"):
+        promotion.settle(candidate=new)
+    rows = [{"image": "/a.jpg", "sha256": "a" * 64, "split": "closed", "answer": "none"}]
+    manifest = write_manifest(rows, tmp_path)
+    EvaluationFactory(
+        release=new,
+        state="succeeded",
+        manifest=str(manifest.path),
+        manifest_sha256=manifest.sha256,
+        report={"classifier": report(0.9), "variation": report(0.5)},
+    )
+    for _ in range(2):
+        with pytest.raises(NotEvaluated, match="the champion"):
+            promotion.settle(candidate=new)
+    asked = champion.evaluations.get(manifest_sha256=manifest.sha256)
+    assert asked.state == "queued", "the missing evaluation was asked for, once"
+    new.refresh_from_db()
+    assert new.state == "candidate"
+
+
+def test_rolling_back_goes_back_promotion_by_promotion(version):
+    releases = [
+        promotion.create_release(classifier=version("classifier", n), detector=None, variation=None)
+        for n in (1, 2, 3)
+    ]
+    person = User.objects.create(username="engineer")
+    for release in releases:
+        promotion.promote(release=release, by=person, why="looks good")
+    assert promotion.roll_back(by=person, why="complaints") == releases[1]
+    assert promotion.roll_back(by=person, why="more of them") == releases[0]
+    with pytest.raises(PromotionError, match="none before it"):
+        promotion.roll_back(by=person, why="once more")
+    for release, state in zip(releases, ["champion", "retired", "retired"], strict=True):
+        release.refresh_from_db()
+        assert release.state == state
+    event = PromotionEvent.objects.first()
+    assert (event.action, event.by, event.why) == ("rolled_back", person, "more of them")
+    assert event.previous == releases[1]
+
+
+def test_what_cannot_be_promoted_is_refused(champion):
+    with pytest.raises(PromotionError, match="champion already"):
+        promotion.promote(release=champion, by=None, why="again")
+    with pytest.raises(PromotionError, match="has no model"):
+        promotion.promote(release=ReleaseFactory(classifier=None), by=None, why="empty")
+    with pytest.raises(PromotionError, match="no candidate"):
+        promotion.reject(release=champion, why="tired of it")
+
+
+def test_the_database_refuses_a_second_champion_and_a_rewritten_history(champion):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ReleaseFactory(state="champion")
+    with pytest.raises(Exception, match="append-only"), transaction.atomic():
+        champion.events.update(why="never happened")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_promote_at_once_take_turns(version):
+    import threading
+
+    releases = [ReleaseFactory() for _ in range(4)]
+    errors = []
+
+    def promote(release):
+        try:
+            promotion.promote(release=release, by=None, why="race")
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=promote, args=[release]) for release in releases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert errors == []
+    assert Release.objects.filter(state="champion").count() == 1
+    assert PromotionEvent.objects.values("previous").distinct().count() == 4, "one after another"

@@ -1,0 +1,115 @@
+"""From a scan to tasks: what is asked, why, and what a labeler is shown."""
+
+import pyarrow as pa
+import pytest
+
+from active_learning.models import Release, Round
+from active_learning.selection import choose
+from annotation.models import Image
+from tests.factories import BrandFactory, ImageFactory
+
+pytestmark = pytest.mark.django_db
+CONFIG = {
+    "budget": {"brand": 20, "boxes": 4, "variation": 10},
+    "mix": {"random_control": 0.25, "probe": 0.25, "hard_negatives": 0.5},
+    "focus": [],
+}
+
+
+def scanned(images):
+    """Image i is scored for acme ever more highly; every third has a box of globex."""
+    rows = []
+    for i, image in enumerate(images):
+        share = (i + 0.5) / len(images)
+        found = [
+            {"x1": 1, "y1": 1, "x2": 9, "y2": 9, "brand": "globex", "score": 0.05 * n}
+            for n in range(1, 12)
+        ]
+        rows.append(
+            {
+                "sha256": image.sha256,
+                "group": str(image.group_id),
+                "classifier_brands": ["acme", "globex"],
+                "classifier_scores": [share * 0.9, 0.05],
+                "classifier_none": 0.95 - share * 0.9,
+                "detector_boxes": found if i % 3 == 0 else [],
+                "variation": {"none": share, "collage": 1 - share, "stack": 0.0},
+                "variation_score": 1 - share,
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.fixture
+def images():
+    for key in ("acme", "globex"):
+        BrandFactory(key=key)
+    return ImageFactory.create_batch(60)
+
+
+@pytest.fixture
+def asked(images):
+    release = Release.objects.create(
+        number=1,
+        state="champion",
+        brands=["acme", "globex"],
+        thresholds={"classifier": {"*": 0.5}, "variation": {"*": 0.5}},
+    )
+    round_ = Round.objects.create(number=1, seed=1, champion=release, config=CONFIG)
+
+    def ask():
+        return choose(round_=round_, release=release, scanned=scanned(images))
+
+    return ask
+
+
+def test_each_kind_gets_its_budget_and_no_image_two_questions_of_a_kind(asked):
+    chosen = asked()
+    by_kind = {kind: [c for c in chosen if c.task.kind == kind] for kind in CONFIG["budget"]}
+    assert {kind: len(found) for kind, found in by_kind.items()} == CONFIG["budget"]
+    for found in by_kind.values():
+        assert len({c.task.image_id for c in found}) == len(found)
+
+
+def test_choosing_again_gives_the_same_tasks(asked):
+    first, second = asked(), asked()
+    assert [c.task.pk for c in first] == [c.task.pk for c in second]
+    assert [c.task.blind for c in first] == [c.task.blind for c in second]
+
+
+def test_random_draws_are_blind_and_carry_their_chance(asked):
+    for choice in asked():
+        if choice.strategy in ("random_control", "probe"):
+            assert choice.task.blind
+            assert 0 < choice.propensity <= 1
+        else:
+            assert choice.propensity is None
+
+
+def test_probes_are_flagged_at_the_operating_threshold(asked):
+    probes = [c for c in asked() if c.strategy == "probe"]
+    assert probes
+    assert all(c.task.proposal["score"] >= 0.5 and c.focus_brand.key == "acme" for c in probes)
+
+
+def test_a_false_alarm_asks_for_its_brand_and_shows_its_best_box_alone(asked):
+    alarms = [c for c in asked() if c.strategy == "detector_false_alarm"]
+    assert len(alarms) == 4
+    for choice in alarms:
+        assert choice.task.focus_brand.key == "globex"
+        assert [box["score"] for box in choice.task.proposal["boxes"]] == [pytest.approx(0.55)]
+
+
+def test_a_task_shows_few_boxes_and_none_that_are_hardly_believed(asked):
+    for choice in asked():
+        scores = [box["score"] for box in choice.task.proposal["boxes"]]
+        assert len(scores) <= 3
+        assert all(score >= 0.1 for score in scores)
+
+
+def test_images_that_left_the_pool_since_the_scan_are_not_asked(asked, images):
+    Image.objects.filter(pk__in=[image.pk for image in images[:40]]).update(split="train")
+    left = {image.pk for image in images[40:]}
+    chosen = asked()
+    assert chosen
+    assert {c.task.image_id for c in chosen} <= left

@@ -1,0 +1,200 @@
+"""When new labels start a training, and how what it trained comes into use by itself."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from active_learning import rounds, triggers
+from active_learning.models import (
+    Evaluation,
+    JobState,
+    PromotionEvent,
+    Release,
+    RoundStep,
+    TrainingRun,
+)
+from annotation.labels import Content, record_label
+from annotation.models import Consensus
+from tests.active_learning.factories import ReleaseFactory, TrainingRunFactory
+from tests.active_learning.test_promotion import evaluated, report, version  # noqa: F401
+from tests.factories import BrandFactory, ImageFactory
+
+pytestmark = pytest.mark.django_db
+NEEDED = 6
+
+
+@pytest.fixture(autouse=True)
+def dials(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    settings.RETRAIN_AFTER_LABELS = NEEDED
+    settings.RETRAIN_DEBOUNCE_SECONDS = 60
+
+
+@pytest.fixture
+def champion(version):  # noqa: F811
+    release = ReleaseFactory(state="champion", classifier=version("classifier", 1))
+    return evaluated(release, classifier=0.5)
+
+
+@pytest.fixture
+def label():
+    """Label images, half with a brand; as if the last answer was so many seconds ago."""
+    brand = BrandFactory(key="acme")
+
+    def answer(count, *, ago=600):
+        for number in range(count):
+            content = Content(answer="brand", brand=brand) if number % 2 else Content(answer="none")
+            image = ImageFactory(split="train")
+            record_label(image=image, kind="brand", content=content, source="labeler")
+        Consensus.objects.update(updated_at=timezone.now() - timedelta(seconds=ago))
+
+    return answer
+
+
+def plan(kind="classifier"):
+    return next(plan for plan in triggers.plan_triggers() if plan.kind == kind)
+
+
+@pytest.mark.usefixtures("champion")
+def test_enough_new_labels_start_one_training(label):
+    label(NEEDED - 1)
+    assert (plan().due, plan().reason) == (False, f"{NEEDED - 1} of {NEEDED} new labels")
+    assert triggers.check_triggers() == []
+    label(1)
+    assert plan().due
+    (run,) = triggers.check_triggers()
+    assert (run.kind, run.trigger, run.state) == ("classifier", "labels", "queued")
+    assert run.dataset.rows == NEEDED
+    assert plan().reason == "it is being trained"
+    assert triggers.check_triggers() == []
+
+
+@pytest.mark.usefixtures("champion")
+def test_labels_of_another_kind_do_not_count(label):
+    label(NEEDED)
+    assert plan("variation").new_labels == 0
+    assert [plan.kind for plan in triggers.plan_triggers() if plan.due] == ["classifier"]
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_training_is_put_off_while_labels_come_in_but_not_for_ever(label):
+    label(NEEDED, ago=5)
+    assert (plan().due, plan().reason) == (False, "labels are still coming in")
+    waited = 60 * triggers.PATIENCE + 1
+    first = Consensus.objects.first()
+    Consensus.objects.filter(pk=first.pk).update(
+        updated_at=timezone.now() - timedelta(seconds=waited)
+    )
+    assert plan().due
+
+
+def test_without_a_champion_nothing_is_triggered(label):
+    label(NEEDED)
+    assert plan().reason.startswith("no champion yet")
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize(("done", "due"), [(3, True), (4, False)])
+def test_a_round_past_its_labelling_trains_anyway(label, done, due):
+    label(NEEDED)
+    round_ = rounds.open_round()
+    round_.steps.filter(position__lt=done).update(state=RoundStep.State.DONE)
+    assert plan().due is due
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
+def test_labels_that_a_run_was_given_do_not_start_another_however_it_ended(label, state):
+    label(NEEDED)
+    (run,) = triggers.check_triggers()
+    TrainingRun.objects.filter(pk=run.pk).update(state=state)
+    assert plan().new_labels == 0
+    label(NEEDED)
+    assert plan().due
+
+
+@pytest.mark.usefixtures("champion")
+def test_labels_that_change_nothing_start_no_training(label):
+    label(NEEDED)
+    (run,) = triggers.check_triggers()
+    TrainingRun.objects.filter(pk=run.pk).update(state="cancelled")
+    for row in Consensus.objects.select_related("image", "brand"):
+        content = Content(answer=row.answer, brand=row.brand)
+        record_label(image=row.image, kind="brand", content=content, source="labeler")
+    Consensus.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    assert plan().due
+    assert triggers.check_triggers() == []
+    assert TrainingRun.objects.count() == 1
+
+
+def finished(version, champion, number=2):  # noqa: F811
+    """A training that labels started and that succeeded."""
+    return TrainingRunFactory(
+        trigger="labels", state="succeeded", model_version=version("classifier", number)
+    )
+
+
+def evaluate(release, recall):
+    Evaluation.objects.filter(release=release).update(
+        state=JobState.SUCCEEDED,
+        manifest_sha256="0" * 64,
+        report={"classifier": report(recall)},
+    )
+
+
+@pytest.fixture
+def test_set():
+    ImageFactory(split="closed", weak_answer="none")
+
+
+@pytest.mark.usefixtures("test_set")
+@pytest.mark.parametrize(("recall", "state"), [(0.7, "champion"), (0.1, "rejected")])
+def test_what_labels_trained_is_measured_and_settled_by_itself(
+    version,  # noqa: F811
+    champion,
+    recall,
+    state,
+):
+    run = finished(version, champion)
+    for _ in range(2):
+        triggers.check_triggers()
+    candidate = Release.objects.get(classifier=run.model_version)
+    assert candidate.state == "candidate"
+    assert candidate.evaluations.get().state == "queued", "asked for once"
+    evaluate(candidate, recall)
+    for _ in range(2):
+        triggers.check_triggers()
+    candidate.refresh_from_db()
+    assert candidate.state == state
+    assert PromotionEvent.objects.filter(release=candidate).count() == 1
+
+
+@pytest.mark.usefixtures("test_set")
+def test_a_candidate_that_cannot_be_measured_is_rejected_with_the_reason(version, champion):  # noqa: F811
+    run = finished(version, champion)
+    triggers.check_triggers()
+    candidate = Release.objects.get(classifier=run.model_version)
+    candidate.evaluations.update(state="failed", error="no open rows")
+    triggers.check_triggers()
+    assert candidate.events.get().why == "its evaluation failed: no open rows"
+
+
+def test_without_test_sets_the_candidate_is_rejected(version, champion):  # noqa: F811
+    run = finished(version, champion)
+    triggers.check_triggers()
+    candidate = Release.objects.get(classifier=run.model_version)
+    assert candidate.state == "rejected"
+    assert "no test images" in candidate.events.get().why
+
+
+def test_a_rounds_own_candidate_is_left_to_the_round(version, champion):  # noqa: F811
+    run = finished(version, champion)
+    candidate = ReleaseFactory(classifier=run.model_version)
+    round_ = rounds.open_round()
+    round_.candidate = candidate
+    round_.save()
+    evaluated(candidate, classifier=0.9)
+    triggers.check_triggers()
+    candidate.refresh_from_db()
+    assert candidate.state == "candidate"

@@ -1,0 +1,153 @@
+"""The loop's side of `tests.demo_rows`: releases with reports, rounds, runs, the sync's state."""
+
+import random
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from active_learning.models import (
+    DatasetVersion,
+    Evaluation,
+    ModelVersion,
+    PromotionEvent,
+    Release,
+    Round,
+    RoundStep,
+    Scan,
+    TrainingRun,
+)
+from annotation.models import Brand, InboxEvent, LabelStudioProject, Task
+
+KINDS = ("classifier", "detector", "variation")
+STEPS = ("scan", "select", "push", "collect", "freeze", "train", "evaluate", "gate")
+
+
+def report(rng: random.Random, brands: list[Brand], level: float) -> dict:
+    """The shape of what `ml evaluate` writes."""
+    recalls = {
+        brand.key: {"recall": min(1, max(0, round(rng.gauss(level, 0.1) * 20) / 20)), "n": 20}
+        for brand in brands
+    }
+    closed = {
+        "mean_recall": sum(row["recall"] for row in recalls.values()) / len(recalls),
+        "per_brand": recalls,
+    }
+    flagged = {"flag_ratio": 0.02 - level / 70, "threshold": 0.7, "n": 900}
+    return {
+        "classifier": {"kind": "classifier", "closed": closed, "open": flagged},
+        "detector": {"kind": "detector", "closed": closed, "open": flagged, "map50": level - 0.1},
+        "variation": {
+            "kind": "variation",
+            "closed": {"mean_recall": level, "per_class": {"collage": {"recall": level, "n": 60}}},
+            "open": flagged,
+        },
+    }
+
+
+def make_releases(rng: random.Random, brands: list[Brand]) -> list[Release]:
+    releases: list[Release] = []
+    dataset, versions = None, dict.fromkeys(KINDS)
+    for i, state in enumerate(["retired", "champion", "rejected"]):
+        level = 0.55 + 0.12 * min(i, 1)
+        dataset = DatasetVersion.objects.create(
+            sha256=f"{i:064x}", path="m.parquet", rows=900 + 200 * i, parent=dataset,
+            brands=[brand.key for brand in brands],
+            counts={
+                "split": {"train": 800 + 180 * i, "val": 100 + 20 * i},
+                "answer": {"brand": 600 + 100 * i, "none": 300 + 100 * i},
+                "train": {"brand": {}, "background": 3, "boxed": {"brand-01": 5}, "variation": {}},
+            },
+        )  # fmt: skip
+        versions = {
+            kind: ModelVersion.objects.create(
+                kind=kind, number=i + 1, dataset=dataset, parent=versions[kind],
+                artifact=f"runs/{kind}-{i}/model", metrics={"val_accuracy": level},
+            )
+            for kind in KINDS
+        }  # fmt: skip
+        reasons = [f"closed mean recall {level:.3f}, the champion 0.550 (tolerance 0.01)"]
+        release = Release.objects.create(
+            number=i + 1, state=state, brands=dataset.brands, **versions,
+            thresholds={"classifier": {"*": 0.7}},
+            gate={kind: {"passed": i < 2, "reasons": reasons} for kind in KINDS},
+        )  # fmt: skip
+        finished = timezone.now() - timedelta(hours=8 - 3 * i)
+        Evaluation.objects.create(
+            release=release, manifest_sha256="e" * 64, manifest="e.parquet", state="succeeded",
+            report=report(rng, brands, level), output="", finished_at=finished,
+        )  # fmt: skip
+        PromotionEvent.objects.create(
+            release=release, previous=releases[-1] if releases else None,
+            action="promoted" if i < 2 else "rejected", why=reasons[0],
+        )  # fmt: skip
+        releases.append(release)
+    return releases
+
+
+def make_rounds(releases: list[Release]) -> list[Round]:
+    """The cold start, a round that is done, and one whose answers are coming in."""
+    now, rounds = timezone.now(), []
+    for number, release in enumerate(releases):
+        is_last = number == len(releases) - 1
+        names = STEPS[4:] if number == 0 else STEPS
+        champion = releases[min(number, 2) - 1] if number else None
+        scan = None
+        if champion:
+            scan = Scan.objects.create(
+                release=champion, manifest_sha256=f"{number:064x}", manifest="p.parquet", rows=2100,
+                state="succeeded", output="", finished_at=now - timedelta(hours=3),
+            )  # fmt: skip
+        round_ = Round.objects.create(
+            number=number, seed=number, state="running" if is_last else "done", champion=champion,
+            candidate=None if is_last else release, scan=scan,
+            config={"budget": {"brand": 240, "boxes": 40, "variation": 20}},
+            finished_at=None if is_last else now - timedelta(hours=2),
+        )  # fmt: skip
+        for position, name in enumerate(names):
+            state = (
+                "done" if not is_last or position < 3 else "running" if position == 3 else "waiting"
+            )
+            began = now - timedelta(minutes=90 - 8 * position)
+            RoundStep.objects.create(
+                round=round_, name=name, position=position, state=state,
+                started_at=None if state == "waiting" else began,
+                finished_at=began + timedelta(minutes=6) if state == "done" else None,
+                result={"models": release.gate} if name == "gate" and state == "done" else {},
+            )  # fmt: skip
+        rounds.append(round_)
+    return rounds
+
+
+def make_runs(releases: list[Release], people: dict[str, User]) -> None:
+    now = timezone.now()
+    for release in releases:
+        for kind in KINDS:
+            version: ModelVersion = getattr(release, kind)
+            TrainingRun.objects.create(
+                kind=kind, dataset=version.dataset, state="succeeded", trigger="round",
+                parent=version.parent, model_version=version, progress=1, stage="done", output="",
+                started_at=now - timedelta(minutes=50), finished_at=now - timedelta(minutes=40),
+            )  # fmt: skip
+    common = {"dataset": DatasetVersion.objects.latest("pk"), "output": ""}
+    TrainingRun.objects.create(
+        kind="detector", state="failed", trigger="labels", error="out of memory", **common,
+        started_at=now - timedelta(minutes=20), finished_at=now - timedelta(minutes=19),
+    )  # fmt: skip
+    TrainingRun.objects.create(
+        kind="classifier", state="running", trigger="person", requested_by=people["ml_engineer"],
+        progress=0.42, stage="epoch 5 of 12", started_at=now - timedelta(minutes=3),
+        heartbeat_at=now, **common,
+    )  # fmt: skip
+
+
+def make_sync() -> None:
+    now = timezone.now()
+    for i, kind in enumerate(Task.Kind.values):
+        LabelStudioProject.objects.create(
+            kind=kind, remote_id=i + 1, config_hash="0" * 64, webhook_id=i + 1, last_poll_at=now,
+            reconciled_at=now - timedelta(minutes=1), drift={"ours": 50, "theirs": 50, "lost": 0},
+        )  # fmt: skip
+    InboxEvent.objects.bulk_create(
+        InboxEvent(payload={}, digest=f"{i:064x}", processed_at=now) for i in range(50)
+    )

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from webapp import translations
+
+
+def test_the_pages_say_in_chinese_all_they_say_in_english(capsys):
+    call_command("check_translations")
+    assert "texts are in Chinese too" in capsys.readouterr().out
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The catalogue, to be spoilt."""
+    for suffix in (".po", ".mo"):
+        original = translations.CATALOGUE.with_suffix(suffix)
+        (tmp_path / original.name).write_bytes(original.read_bytes())
+    monkeypatch.setattr(translations, "CATALOGUE", tmp_path / translations.CATALOGUE.name)
+    return tmp_path
+
+
+def test_a_text_without_its_chinese_is_named_and_can_be_filled_in(copied, capsys):
+    catalogue = translations.read()
+    message = next(one for one in translations.said() if not one.plural and not one.context)
+    given = catalogue.get(message.id).string
+    catalogue.delete(message.id)
+    catalogue.add("A text that is gone", "不再出现的话")
+    translations.write(catalogue)
+    with pytest.raises(CommandError) as refused:
+        call_command("check_translations")
+    assert repr(message.text) in str(refused.value)
+    assert "'A text that is gone' is shown nowhere" in str(refused.value)
+
+    (copied / "more.json").write_text(json.dumps({message.text: given}))
+    call_command("check_translations", fill=str(copied / "more.json"))
+    assert "texts are in Chinese too" in capsys.readouterr().out
+
+
+def test_texts_of_sources_templates_and_choices_are_found_with_their_plurals():
+    said = {(message.text, message.plural) for message in translations.said()}
+    assert ("Log out", "") in said  # templates/base.html
+    assert ("no box", "") in said  # annotation/cards.py
+    assert ("%(count)d box", "%(count)d boxes") in said
+    assert ("mass style", "") in said  # Case.Kind
