@@ -13,7 +13,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--brands", type=int, metavar="N", default=8, help="listed brands")
     parser.add_argument(
         "--train", type=int, metavar="N", default=900,
-        help="catalogue images; a third as many with boxes and a fifth as many arrangements on top",
+        help="catalogue images; a third as many with boxes and a third as many arrangements on top",
     )  # fmt: skip
     parser.add_argument(
         "--closed", type=int, metavar="N", default=240, help="images that show a brand"

@@ -44,7 +44,7 @@ def generate(
 
     Args:
         brands: listed brands; a quarter as many again exist without being on the list.
-        train: catalogue pictures; detection gets a third, variation a fifth as many on top.
+        train: catalogue pictures; detection and variation get a third as many each on top.
         open_: pictures of the open set, 2 % of them with a listed brand.
         size: longer side of a picture, pixels.
 
@@ -53,7 +53,7 @@ def generate(
     """
     out = Path(out).resolve()
     counts = {
-        "train": train, "detection": train // 3, "variation": train // 5, "pool": pool,
+        "train": train, "detection": train // 3, "variation": train // 3, "pool": pool,
         "closed": closed, "open": open_, "business": business,
     }  # fmt: skip
     _check(counts, size=size, out=out)
