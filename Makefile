@@ -5,6 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 UV = $$(command -v uv || echo $(VENV)/bin/uv)
 STAMP := $(VENV)/.installed
+# Two at once, because much of the time is waiting for servers to start.
+PYTEST = $(RUN) -m pytest -n 2 --dist loadgroup --durations 15
 LOCKS := requirements.lock requirements-dev.lock
 PAGES := node_modules/.installed
 
@@ -53,10 +55,10 @@ status: setup ## what runs, and where
 	@$(RUN) manage.py status
 
 test: setup ## the whole suite, on real services
-	@$(RUN) -m pytest
+	@$(PYTEST)
 
 test-fast: setup ## without the slow ones
-	@$(RUN) -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 check: setup ## style, types, import contracts, migrations, templates, translations, compose file
 	$(VENV)/bin/ruff check .

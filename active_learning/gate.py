@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from active_learning.models import ModelKind
+from active_learning.sentences import Sentence, in_words, sentence
 
 RECALL_TOLERANCE = 0.01  # of mean recall, absolute
 MAP_TOLERANCE = 0.02  # of mAP@0.5, absolute
@@ -19,11 +21,14 @@ Z = 2.0  # standard errors
 @dataclass
 class _Verdict:
     passed: bool = True
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[Sentence] = field(default_factory=list)
 
-    def check(self, passed: bool, reason: str) -> None:
+    def check(self, passed: bool, reason: Sentence) -> None:
         self.passed = self.passed and passed
-        self.reasons.append(reason if passed else f"not met: {reason}")
+        self.reasons.append(reason | {"met": passed})
+
+    def note(self, reason: Sentence) -> None:
+        self.check(True, reason)
 
 
 def judge(
@@ -40,7 +45,8 @@ def judge(
         brands: compare mean recall on these only, those that both were trained for.
 
     Returns:
-        `{kind: {"passed": bool, "reasons": [sentence with the figures, …]}}`.
+        `{kind: {"passed": bool, "reasons": [reason, …]}}`; a reason is a sentence of
+        `active_learning.sentences` with the figures, and `met`.
     """
     return {
         kind: _judge_model(kind, report, (champion_report or {}).get(kind), brands)
@@ -64,12 +70,15 @@ def _judge_model(
 def _check_map(verdict: _Verdict, report: Mapping, champion: Mapping | None) -> None:
     own, theirs = report["map50"], (champion or {}).get("map50")
     if theirs is None:
-        verdict.reasons.append(f"mAP@0.5 {own:.3f}, the first of its kind")
+        verdict.note(sentence("mAP@0.5 %(own)s, the first of its kind", own=f"{own:.3f}"))
         return
-    verdict.check(
-        own >= theirs - MAP_TOLERANCE,
-        f"mAP@0.5 {own:.3f}, the champion {theirs:.3f} (tolerance {MAP_TOLERANCE})",
+    reason = sentence(
+        "mAP@0.5 %(own)s, the champion %(theirs)s (tolerance %(tolerance)s)",
+        own=f"{own:.3f}",
+        theirs=f"{theirs:.3f}",
+        tolerance=str(MAP_TOLERANCE),
     )
+    verdict.check(own >= theirs - MAP_TOLERANCE, reason)
 
 
 def _check_recall(
@@ -77,16 +86,20 @@ def _check_recall(
 ) -> None:
     own, theirs = mean_recall(report, brands), mean_recall(champion or {}, brands)
     if own is None:
-        verdict.check(False, "no closed-set recall was measured")
-    elif theirs is None:
+        verdict.check(False, sentence("no closed-set recall was measured"))
+        return
+    if theirs is None:
         # However weak: without a first model nothing is ever asked that would teach a better one.
-        verdict.reasons.append(f"closed mean recall {own:.3f}, the first of its kind")
-    else:
-        verdict.check(
-            own >= theirs - RECALL_TOLERANCE,
-            f"closed mean recall {own:.3f}, the champion {theirs:.3f} "
-            f"(tolerance {RECALL_TOLERANCE})",
-        )
+        text = sentence("closed mean recall %(own)s, the first of its kind", own=f"{own:.3f}")
+        verdict.note(text)
+        return
+    reason = sentence(
+        "closed mean recall %(own)s, the champion %(theirs)s (tolerance %(tolerance)s)",
+        own=f"{own:.3f}",
+        theirs=f"{theirs:.3f}",
+        tolerance=str(RECALL_TOLERANCE),
+    )
+    verdict.check(own >= theirs - RECALL_TOLERANCE, reason)
 
 
 def mean_recall(report: Mapping, brands: Collection[str] | None = None) -> float | None:
@@ -103,19 +116,44 @@ def mean_recall(report: Mapping, brands: Collection[str] | None = None) -> float
 def _check_flag_ratio(verdict: _Verdict, report: Mapping, champion: Mapping | None) -> None:
     opened = report.get("open")
     if opened is None:
-        verdict.reasons.append("no open-set flag ratio was measured")
+        verdict.note(sentence("no open-set flag ratio was measured"))
         return
+    own, rows = f"{opened['flag_ratio']:.2%}", opened["n"]
     if champion is None:
-        verdict.reasons.append(f"open flag ratio {opened['flag_ratio']:.2%} of {opened['n']}")
+        verdict.note(sentence("open flag ratio %(own)s of %(rows)s", own=own, rows=rows))
         return
-    limit = flag_limit(rows=opened["n"])
+    limit = flag_limit(rows=rows)
     theirs = champion.get("open", {}).get("flag_ratio")
-    against = "" if theirs is None else f", the champion {theirs:.2%}"
-    verdict.check(
-        opened["flag_ratio"] <= max(limit, theirs or 0.0),
-        f"open flag ratio {opened['flag_ratio']:.2%} of {opened['n']}, limit {limit:.2%} for a "
-        f"budget of {settings.FLAG_RATIO_BUDGET:.2%}{against}",
+    reason = sentence(
+        "open flag ratio %(own)s of %(rows)s, the champion %(theirs)s, limit %(limit)s for a "
+        "budget of %(budget)s",
+        own=own,
+        rows=rows,
+        theirs="–" if theirs is None else f"{theirs:.2%}",
+        limit=f"{limit:.2%}",
+        budget=f"{settings.FLAG_RATIO_BUDGET:.2%}",
     )
+    verdict.check(opened["flag_ratio"] <= max(limit, theirs or 0.0), reason)
+
+
+def reasons_in_words(verdict: Mapping[str, Any]) -> list[str]:
+    """The reasons of a model's verdict, in the language that is active."""
+    return [
+        in_words(reason) if reason["met"] else _("not met: %(text)s") % {"text": in_words(reason)}
+        for reason in verdict.get("reasons", ())
+    ]
+
+
+def verdict_in_words(gate: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a gate said of every model, in one line."""
+    said = []
+    for kind, verdict in gate.items():
+        text = _("%(model)s passed (%(reasons)s)")
+        if not verdict["passed"]:
+            text = _("%(model)s did not pass (%(reasons)s)")
+        reasons = ", ".join(reasons_in_words(verdict))
+        said.append(text % {"model": _(kind), "reasons": reasons})
+    return "; ".join(said)
 
 
 def flag_limit(*, rows: int) -> float:

@@ -17,6 +17,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
 
 from active_learning.models import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
 from active_learning.models.jobs import ACTIVE, Job
@@ -87,7 +88,10 @@ def _refuse(job: Job, to: JobState, lease: uuid.UUID | None) -> None:
     job.refresh_from_db()
     if lease is not None and job.lease != lease:
         raise LeaseLost(f"{job}: somebody else runs it")
-    raise ForbiddenMove(f"{job}: it cannot become {to}")
+    raise ForbiddenMove(
+        _("This is %(state)s: it cannot become %(to)s.")
+        % {"state": _(job.state), "to": _(JobState(to).value)}
+    )
 
 
 def claim(model: type[Job], pk: int) -> uuid.UUID | None:

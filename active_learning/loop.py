@@ -10,6 +10,7 @@ from typing import Any
 
 from active_learning import rounds
 from active_learning.estimates import probe_precision
+from active_learning.gate import reasons_in_words
 from active_learning.models import (
     Evaluation,
     JobState,
@@ -113,7 +114,7 @@ def model_reports(candidate: Release) -> dict[str, dict]:
             "closed_mean_recall": report.get("closed", {}).get("mean_recall"),
             "open_flag_ratio": report.get("open", {}).get("flag_ratio"),
             "promoted": bool(gate.get("passed")),
-            "reasons": gate.get("reasons", []),
+            "reasons": reasons_in_words(gate),
         }
         if kind == ModelKind.DETECTOR:
             models[kind]["map50"] = report.get("map50")

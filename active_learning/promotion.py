@@ -8,9 +8,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from active_learning.evaluations import report_of, request_evaluation
-from active_learning.gate import judge
+from active_learning.gate import judge, verdict_in_words
 from active_learning.jobs import JobError
 from active_learning.models import (
     Evaluation,
@@ -20,6 +21,7 @@ from active_learning.models import (
     PromotionEvent,
     Release,
 )
+from active_learning.sentences import sentence
 from ml.artifact import read_artifact
 from ml.manifest import read_manifest
 
@@ -67,7 +69,7 @@ def create_release(
         InputError: a model's artifact is damaged.
     """
     if not (classifier or detector or variation):
-        raise PromotionError("a release needs a model")
+        raise PromotionError(_("A release needs a model."))
     with transaction.atomic():
         _take_turn()
         last = Release.objects.aggregate(last=Max("number"))["last"]
@@ -106,16 +108,17 @@ def settle(*, candidate: Release) -> Release | None:
         evaluation, theirs = _reports(candidate, live)
         candidate.gate = _judge_versions(candidate, live, evaluation.report, theirs)
         candidate.save(update_fields=["gate"])
+        why = verdict_in_words(candidate.gate)
         winners = {kind for kind, verdict in candidate.gate.items() if verdict["passed"]}
         if not winners:
-            reject(release=candidate, why=_why(candidate.gate))
+            reject(release=candidate, why=why)
             return live
         composition = versions_of(live) | {kind: getattr(candidate, kind) for kind in winners}
         if composition == versions_of(candidate):
-            return promote(release=candidate, by=None, why=_why(candidate.gate))
+            return promote(release=candidate, by=None, why=why)
         mixed = _mix(candidate, evaluation, theirs, composition, winners)
-        reject(release=candidate, why=f"{_why(candidate.gate)}; what passed is in {mixed}")
-        return promote(release=mixed, by=None, why=_why(candidate.gate))
+        reject(release=candidate, why=f"{why}; what passed is in {mixed}")
+        return promote(release=mixed, by=None, why=why)
 
 
 def _request_missing_report(candidate: Release) -> None:
@@ -156,9 +159,12 @@ def _judge_versions(
         if version is None:
             verdicts.pop(kind, None)
         elif current is not None and version.number <= current.number:
-            same = version == current
-            reason = "the champion's own" if same else f"the champion has {current}, which is newer"
-            verdicts[kind] = {"passed": False, "reasons": [reason]}
+            reason = sentence("the champion's own")
+            if version != current:
+                reason = sentence(
+                    "the champion has %(version)s, which is newer", version=str(current)
+                )
+            verdicts[kind] = {"passed": False, "reasons": [reason | {"met": True}]}
     return {kind: verdicts[kind] for kind in ModelKind.values if kind in verdicts}
 
 
@@ -191,14 +197,6 @@ def _mix(
     return mixed
 
 
-def _why(gate: Mapping[str, Mapping]) -> str:
-    return "; ".join(
-        f"{kind} {'passed' if verdict['passed'] else 'did not pass'} "
-        f"({', '.join(verdict['reasons'])})"
-        for kind, verdict in gate.items()
-    )
-
-
 def promote(*, release: Release, by: User | None, why: str) -> Release:
     """Make a release the champion; the one before it is retired.
 
@@ -218,11 +216,14 @@ def roll_back(*, by: User | None, why: str) -> Release:
         _take_turn()
         live = champion()
         if live is None:
-            raise PromotionError("there is no champion to roll back from")
+            raise PromotionError(_("There is no champion to roll back from."))
         # Its promotion, not a roll-back to it: rolling back twice goes back two releases.
         event = live.events.filter(action=PromotionEvent.Action.PROMOTED).first()
         if event is None or event.previous is None:
-            raise PromotionError(f"{live} was the first champion: there is none before it")
+            raise PromotionError(
+                _("Release %(number)s was the first champion: there is none before it.")
+                % {"number": live.number}
+            )
         return _enthrone(event.previous, PromotionEvent.Action.ROLLED_BACK, by, why)
 
 
@@ -232,9 +233,11 @@ def _enthrone(release: Release, action: str, by: User | None, why: str) -> Relea
         live = champion()
         release = Release.objects.get(pk=release.pk)
         if release == live:
-            raise PromotionError(f"{release} is the champion already")
+            raise PromotionError(
+                _("Release %(number)s is the champion already.") % {"number": release.number}
+            )
         if not any(versions_of(release).values()):
-            raise PromotionError(f"{release} has no model")
+            raise PromotionError(_("Release %(number)s has no model.") % {"number": release.number})
         if live is not None:
             Release.objects.filter(pk=live.pk).update(state=Release.State.RETIRED)
         release.state = Release.State.CHAMPION
@@ -256,7 +259,9 @@ def reject(*, release: Release, why: str, by: User | None = None) -> None:
             state=Release.State.REJECTED
         )
         if not changed:
-            raise PromotionError(f"{release} is no candidate")
+            raise PromotionError(
+                _("Release %(number)s is no candidate.") % {"number": release.number}
+            )
         PromotionEvent.objects.create(
             release=release,
             previous=champion(),

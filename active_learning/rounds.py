@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from active_learning import round_steps
 from active_learning.models import Release, Round, RoundStep
@@ -77,7 +78,7 @@ def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
                 for position, name in enumerate(WHOLE if champion else COLD_START)
             )
     except IntegrityError as error:
-        raise RoundError("a round is running; let it end or cancel it first") from error
+        raise RoundError(_("A round is running: let it end or cancel it first.")) from error
     enqueue(round_id=round_.pk)
     return round_
 
@@ -86,17 +87,18 @@ def check_config(config: dict) -> dict:
     """Raise RoundError naming the first dial that makes no sense."""
     unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train"}
     if unknown:
-        raise RoundError(f"unknown setting {sorted(unknown)[0]!r}")
+        raise RoundError(_("There is no setting “%(name)s”.") % {"name": sorted(unknown)[0]})
     for kind, budget in config["budget"].items():
         if kind not in DEFAULT_CONFIG["budget"] or not isinstance(budget, int) or budget < 0:
-            raise RoundError(f"budget {kind}: {budget!r} is not a number of tasks")
+            raise RoundError(
+                _("Budget of %(kind)s: “%(text)s” is not a number of tasks.")
+                % {"kind": _(kind), "text": budget}
+            )
     shares = config["mix"]
-    if set(shares) - set(DEFAULT_CONFIG["mix"]):
-        raise RoundError(
-            f"unknown strategy {sorted(set(shares) - set(DEFAULT_CONFIG['mix']))[0]!r}"
-        )
+    if unknown := set(shares) - set(DEFAULT_CONFIG["mix"]):
+        raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
-        raise RoundError("the shares of the mix must not be negative nor exceed 1 together")
+        raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))
     return config
 
 
@@ -110,7 +112,7 @@ def cancel_round(*, round_: Round, by: User | None = None) -> None:
         state=Round.State.CANCELLED, finished_at=timezone.now()
     )
     if not changed:
-        raise RoundError("only a running round can be cancelled")
+        raise RoundError(_("Only a running round can be cancelled."))
     withdraw_tasks(task_ids=list(round_.selections.values_list("task_id", flat=True)))
     logger.info("round %s cancelled by %s", round_.number, by)
 
@@ -210,11 +212,11 @@ def retry_round(*, round_: Round, by: User | None = None) -> None:
                 state=Round.State.RUNNING, finished_at=None
             )
             if not changed:
-                raise RoundError("only a failed round can be retried")
+                raise RoundError(_("Only a failed round can be retried."))
             round_.steps.filter(state=RoundStep.State.FAILED).update(
                 state=RoundStep.State.WAITING, attempts=0, error="", started_at=None
             )
     except IntegrityError as error:
-        raise RoundError("another round is running") from error
+        raise RoundError(_("Another round is running.")) from error
     logger.info("round %s retried by %s", round_.number, by)
     enqueue(round_id=round_.pk)

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from active_learning import datasets, jobs
 from active_learning.job_files import parse_json
@@ -35,7 +36,8 @@ class TrainingActive(TrainingError):
 
     def __init__(self, run: TrainingRun | None) -> None:
         self.run = run
-        super().__init__(f"a training of this model is active: {run or 'it has just begun'}")
+        state = _(run.state) if run else _("queued")
+        super().__init__(_("A training of this model is active: %(state)s.") % {"state": state})
 
 
 def request_training(
@@ -63,12 +65,18 @@ def request_training(
         TrainingError: an unknown kind, or a dataset with nothing to train it on.
     """
     if kind not in ModelKind.values:
-        raise TrainingError(f"{kind!r} is none of {', '.join(ModelKind.values)}")
+        raise TrainingError(
+            _("“%(kind)s” is none of %(kinds)s.")
+            % {"kind": kind, "kinds": ", ".join(ModelKind.values)}
+        )
     if (active := active_run(kind=kind)) is not None:
         raise TrainingActive(active)
     dataset = dataset or datasets.freeze_dataset()
     if not datasets.has_material(dataset, kind):
-        raise TrainingError(f"dataset {dataset} has too little to train a {kind} on")
+        raise TrainingError(
+            _("Dataset %(dataset)s has too little to train a %(model)s on.")
+            % {"dataset": dataset, "model": _(kind)}
+        )
     if parent is None and not from_scratch:
         parent = champion_version(kind=kind)
     config = dict(config or {})

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from active_learning.gate import judge, verdict_in_words
 from active_learning.models import (
     DatasetVersion,
     Evaluation,
@@ -47,9 +48,9 @@ def report(rng: random.Random, brands: list[Brand], level: float) -> dict:
 
 def make_releases(rng: random.Random, brands: list[Brand]) -> list[Release]:
     releases: list[Release] = []
-    dataset, versions = None, dict.fromkeys(KINDS)
+    dataset, versions, best = None, dict.fromkeys(KINDS), None
     for i, state in enumerate(["retired", "champion", "rejected"]):
-        level = 0.55 + 0.12 * min(i, 1)
+        level = (0.55, 0.67, 0.60)[i]
         dataset = DatasetVersion.objects.create(
             sha256=f"{i:064x}", path="m.parquet", rows=900 + 200 * i, parent=dataset,
             brands=[brand.key for brand in brands],
@@ -66,20 +67,22 @@ def make_releases(rng: random.Random, brands: list[Brand]) -> list[Release]:
             )
             for kind in KINDS
         }  # fmt: skip
-        reasons = [f"closed mean recall {level:.3f}, the champion 0.550 (tolerance 0.01)"]
+        measured = report(rng, brands, level)
+        gate = judge(candidate_report=measured, champion_report=best)
+        best = measured if state != "rejected" else best
         release = Release.objects.create(
             number=i + 1, state=state, brands=dataset.brands, **versions,
             thresholds={"classifier": {"*": 0.7}},
-            gate={kind: {"passed": i < 2, "reasons": reasons} for kind in KINDS},
+            gate=gate,
         )  # fmt: skip
         finished = timezone.now() - timedelta(hours=8 - 3 * i)
         Evaluation.objects.create(
             release=release, manifest_sha256="e" * 64, manifest="e.parquet", state="succeeded",
-            report=report(rng, brands, level), output="", finished_at=finished,
+            report=measured, output="", finished_at=finished,
         )  # fmt: skip
         PromotionEvent.objects.create(
             release=release, previous=releases[-1] if releases else None,
-            action="promoted" if i < 2 else "rejected", why=reasons[0],
+            action="promoted" if i < 2 else "rejected", why=verdict_in_words(gate),
         )  # fmt: skip
         releases.append(release)
     return releases

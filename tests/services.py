@@ -72,15 +72,43 @@ def _wait_for_port(port: int, seconds: float = 10) -> None:
 
 
 _services = Services()
-_is_xdist_worker = "PYTEST_XDIST_WORKER" in os.environ
+_worker = os.environ.get("PYTEST_XDIST_WORKER")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    if not _is_xdist_worker:  # a worker inherits the controller's addresses
+    if _worker is None:
         _services.start()
+    else:
+        _share(int(_worker.removeprefix("gw")))
+
+
+def _share(number: int) -> None:
+    """One of several processes of a run: they share the controller's services, whose addresses
+    came with the environment, but neither keys nor files. (pytest-django numbers databases.)"""
+    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number + 1}"
+    home = Path(os.environ["TOUCHSTONE_HOME"]) / f"process-{number}"
+    home.mkdir(exist_ok=True)
+    os.environ["TOUCHSTONE_HOME"] = str(home)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process, as do files that share a server (their own mark), and
+    the slow ones begin: a long file begun last would leave the other process idle."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    if _worker is not None:
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """0: starts servers of its own; 1: takes long; 2: the rest."""
+    marks = ("labelstudio", "slow")
+    return next((n for n, mark in enumerate(marks) if item.get_closest_marker(mark)), 2)
 
 
 def pytest_unconfigure() -> None:
-    if not _is_xdist_worker:
+    if _worker is None:
         _services.stop()

@@ -1,8 +1,9 @@
 """What the gate lets through, and the figures it gives for it."""
 
 import pytest
+from django.utils import translation
 
-from active_learning.gate import flag_limit, judge, mean_recall
+from active_learning.gate import flag_limit, judge, mean_recall, reasons_in_words
 
 
 def classifier(recall=0.6, flagged=0.01, n=2000, **per_brand):
@@ -20,7 +21,8 @@ def classifier(recall=0.6, flagged=0.01, n=2000, **per_brand):
 
 def verdict(candidate, champion=None, kind="classifier", **options):
     theirs = {kind: champion} if champion else None
-    return judge(candidate_report={kind: candidate}, champion_report=theirs, **options)[kind]
+    found = judge(candidate_report={kind: candidate}, champion_report=theirs, **options)[kind]
+    return found | {"reasons": reasons_in_words(found)}
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,11 @@ def test_where_the_brand_list_changed_only_shared_brands_are_compared():
     assert not verdict(candidate, champion)["passed"]
     assert verdict(candidate, champion, brands={"acme"})["passed"]
     assert mean_recall(candidate, {"acme"}) == 0.8
+
+
+def test_the_reasons_are_told_in_the_readers_language():
+    found = judge(candidate_report={"detector": {"map50": 0.3}}, champion_report=None)["detector"]
+    with translation.override("zh-hans"):
+        (said,) = reasons_in_words(found)
+    assert "0.300" in said
+    assert said != reasons_in_words(found)[0]

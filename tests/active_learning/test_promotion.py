@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 
 from active_learning import promotion
+from active_learning.gate import reasons_in_words
 from active_learning.models import Evaluation, ModelVersion, PromotionEvent, Release
 from active_learning.promotion import NotEvaluated, PromotionError
 from ml.artifact import Artifact, write_artifact
@@ -133,7 +134,7 @@ def test_an_older_model_never_replaces_a_newer_one(champion, version):
     promotion.settle(candidate=candidate_of(version, champion))
     live = promotion.settle(candidate=evaluated(stale, classifier=0.9, variation=0.5))
     assert live.classifier.number == 3
-    assert "which is newer" in stale.gate["classifier"]["reasons"][0]
+    assert "which is newer" in reasons_in_words(stale.gate["classifier"])[0]
 
 
 def candidate_of(version, champion):

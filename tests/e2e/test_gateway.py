@@ -13,7 +13,12 @@ import pytest
 
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.browser]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.labelstudio,
+    pytest.mark.browser,
+    pytest.mark.xdist_group("platform"),
+]
 
 CLOSED = [
     "/api/projects", "/api/users/1", "/api/organizations", "/api/webhooks", "/api/token",

@@ -14,7 +14,12 @@ import pytest
 
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.browser]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.labelstudio,
+    pytest.mark.browser,
+    pytest.mark.xdist_group("platform"),
+]
 
 
 @pytest.fixture(scope="module")

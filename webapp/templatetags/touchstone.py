@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from active_learning.filters import STRATEGIES
+from active_learning.gate import reasons_in_words, verdict_in_words
 from active_learning.measures import Figure
 from annotation.files import signed_url
 
@@ -235,6 +236,10 @@ def box_geometry(box: dict) -> str:
         'x="{}" y="{}" width="{}" height="{}"',
         *(f"{length:.1f}" for length in (x, y, width, height)),
     )
+
+
+register.filter("reasons", reasons_in_words)
+register.filter("verdict", verdict_in_words)
 
 
 @register.filter

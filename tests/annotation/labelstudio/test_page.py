@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.labelstudio,
     pytest.mark.browser,
     pytest.mark.urls("annotation.labelstudio.urls"),
+    pytest.mark.xdist_group("label-studio"),
 ]
 
 
