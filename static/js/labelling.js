@@ -7,6 +7,7 @@
   const SHOWN = 8;
   const FIELDS = { o: "other_brand", q: "question" };
   let brands = null;
+  let early = null; // what is typed between the key of a field and the field's being there
 
   const field = (name) => document.querySelector(`input[name="${name}"], textarea[name="${name}"]`);
   const isTyping = (element) => element.matches("input:not([type=checkbox], [type=radio]), textarea, [contenteditable=true]");
@@ -138,12 +139,15 @@
 
   function enter(name) {
     const input = field(name);
+    const typed = early ?? "";
+    early = null;
     if (!input) return;
     if (name === "other_brand" && input.getAttribute("role") !== "combobox") {
       new Suggestions(input);
       load().catch(() => {}); // said when a name is typed
     }
     input.focus();
+    if (typed) fill(input, input.value + typed);
   }
 
   // In a field of its own Label Studio takes no Ctrl+Enter; its button takes what is typed along.
@@ -153,6 +157,13 @@
   }
 
   document.addEventListener("keydown", (event) => {
+    if (early !== null) {
+      // A quick hand is ahead of the page: its letters are no keys of the choices.
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) early += event.key;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
     if (isTyping(event.target) && Object.values(FIELDS).includes(event.target.name)) {
       if (event.key === "Escape") {
         event.target.blur();
@@ -166,6 +177,7 @@
     const name = FIELDS[event.key.toLowerCase()];
     if (!name || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     // After Label Studio's own key has picked the choice, and so that the letter is not typed.
+    early = "";
     setTimeout(() => enter(name), 0);
   }, true);
 

@@ -11,6 +11,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from tests.labelling_page import pick, submit, wait_for_task
 from tests.platform import Platform
 
 pytestmark = [
@@ -93,13 +94,11 @@ def test_a_labeler_logs_in_once_labels_two_tasks_and_reaches_nothing_else(platfo
     page.fill("[name=password]", "labeler")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{platform.gateway_url}/**")
-    page.wait_for_selector(".lsf-editor img, .lsf-main-view img", timeout=90_000)
-    page.wait_for_load_state("networkidle")
+    wait_for_task(page)
     for key, answered in (("0", 1), ("u", 2)):
-        page.keyboard.press(key)
-        page.keyboard.press("Control+Enter")
+        pick(page, key)
+        submit(page)
         wait_for(lambda n=answered: labels(platform, rows) == n, seconds=90)
-        page.wait_for_timeout(2000)
     # What the browser itself can see and do with its own session.
     names = {cookie["name"] for cookie in page.context.cookies()}
     assert not names & {"sessionid", "csrftoken"}

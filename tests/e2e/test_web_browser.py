@@ -12,6 +12,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from tests.labelling_page import pick, submit, wait_for_task
 from tests.platform import Platform
 
 pytestmark = [
@@ -98,10 +99,9 @@ def _answer_in_label_studio(platform: Platform, chosen: dict, browser) -> None:
     page.fill("[name=username]", "labeler")
     page.fill("[name=password]", "labeler")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".lsf-editor img, .lsf-main-view img", timeout=90_000)
-    page.wait_for_load_state("networkidle")
-    page.keyboard.press(chosen["key"])
-    page.keyboard.press("Control+Enter")
+    wait_for_task(page)
+    pick(page, chosen["key"])
+    submit(page)
     until = time.monotonic() + 60
     while not _is_answered(platform, chosen["task"]):
         assert time.monotonic() < until, "the answer never arrived"

@@ -14,6 +14,7 @@ from annotation.models import LabelStudioProject, Task
 from tests.annotation.labelstudio.conftest import stored_picture, tasks_of
 from tests.demo_rows import make_people
 from tests.factories import BrandFactory
+from tests.labelling_page import pick, submit, wait_for_task
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,17 +50,7 @@ def page(label_studio, settings, monkeypatch):
 def open_stream(page, kind):
     project = LabelStudioProject.objects.get(kind=kind)
     page.goto(f"{settings.GATEWAY_URL}/projects/{project.remote_id}/data?labeling=1")
-    page.wait_for_selector(".lsf-editor img, .lsf-main-view img", timeout=120_000)
-    page.wait_for_load_state("networkidle")
-
-
-def submit(page):
-    """Ctrl+Enter, and the task after it: keys pressed before it is drawn would be lost."""
-    with page.expect_response(lambda answer: "id=next_task" in answer.url, timeout=60_000):
-        page.keyboard.press("Control+Enter")
-    page.wait_for_load_state("networkidle")
-    page.wait_for_function("() => !document.querySelector('.lsf-choice input:checked')")
-    page.wait_for_timeout(700)
+    wait_for_task(page)
 
 
 def shoot(page, name):
@@ -84,18 +75,19 @@ def test_task_after_task_is_answered_by_a_few_keys_each(page, world):
     assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
 
     key = page.locator(".lsf-choice", has_text="Birch").inner_text()[-2]
-    page.keyboard.press(key)
+    pick(page, key)
     submit(page)
-    page.keyboard.press("0")
+    pick(page, "0")
     submit(page)
     # Another brand: a few letters of any of its names, Enter, done.
     page.keyboard.press("o")
+    page.wait_for_function("() => document.activeElement.name === 'other_brand'")
     page.keyboard.type("茱萸")
     page.wait_for_selector(".touchstone-brands li:has-text('Dogwood')")
     shoot(page, "another-brand")
     page.keyboard.press("Enter")
     submit(page)
-    page.keyboard.press("u")
+    pick(page, "u")
     page.keyboard.press("q")
     page.keyboard.type("Is the stripe enough? 算吗？")
     page.keyboard.press("Escape")
@@ -103,7 +95,7 @@ def test_task_after_task_is_answered_by_a_few_keys_each(page, world):
     page.keyboard.press("q")
     page.keyboard.type("o0")  # keys of the choices, here only letters
     page.keyboard.press("Escape")
-    page.keyboard.press("0")
+    pick(page, "0")
     submit(page)
 
     assert poll_annotations() == 5
@@ -125,7 +117,7 @@ def test_a_returned_task_opens_with_what_was_said_of_it(page, world, django_user
     page.wait_for_selector(".note blockquote strong", timeout=120_000)
     page.wait_for_load_state("networkidle")
     shoot(page, "returned")
-    page.keyboard.press("0")
+    pick(page, "0")
     submit(page)
     assert poll_annotations() == 1
     assert back.labels.get().answer == "none"
@@ -152,7 +144,7 @@ def test_an_arrangement_is_answered_by_two_keys(page, world):
     push_tasks()
     open_stream(page, "variation")
     shoot(page, "variation")
-    page.keyboard.press("2")
+    pick(page, "2")
     submit(page)
     assert poll_annotations() == 1
     assert task.labels.get().variation == "stack"
