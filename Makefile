@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 UV = $$(command -v uv || echo $(VENV)/bin/uv)
 STAMP := $(VENV)/.installed
 # Two at once, because much of the time is waiting for servers to start.
-PYTEST = $(RUN) -m pytest -n 2 --dist loadgroup --durations 15
+PYTEST = $(RUN) -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 15
 LOCKS := requirements.lock requirements-dev.lock
 PAGES := node_modules/.installed
 

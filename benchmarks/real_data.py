@@ -127,14 +127,16 @@ def _truth(image: Path, brand: str | None, boxes: list[dict] | None = None) -> d
         "sha256": file_sha256(image),
         "answer": "brand" if brand else "other",
         "brand": slugify(brand) if brand else None,
-        "boxes": [
-            {side: float(box[side]) for side in ("x1", "y1", "x2", "y2")}
-            | {"brand": slugify(box["brand"])}
-            for box in boxes or []
-        ],
+        # Nobody boxed the product images: that is not to have seen no mark there.
+        "boxes": None if boxes is None else [_box(box) for box in boxes],
         "variation": "none",
         "split": "pool",
     }
+
+
+def _box(row: dict) -> dict:
+    sides = {side: float(row[side]) for side in ("x1", "y1", "x2", "y2")}
+    return sides | {"brand": slugify(row["brand"])}
 
 
 def _style(row: dict) -> str:

@@ -13,6 +13,20 @@ from typing import Any
 
 import pytest
 
+# Files whose tests ask for one and the same server of the session.
+SHARED = {
+    **dict.fromkeys(
+        [f"tests/e2e/test_{name}.py" for name in ("gateway", "loop", "web_browser")], "platform"
+    ),
+    **dict.fromkeys(
+        [
+            f"tests/annotation/labelstudio/test_{name}.py"
+            for name in ("faults", "page", "round_trip")
+        ],
+        "label-studio",
+    ),
+}
+
 
 def free_port() -> int:
     # Not the supervisor's own: importing it would read Django's settings before they are set.
@@ -92,13 +106,20 @@ def _share(number: int) -> None:
     os.environ["TOUCHSTONE_HOME"] = str(home)
 
 
-@pytest.hookimpl(trylast=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay in one process, as do files that share a server."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return SHARED.get(file, file)
+
+    return ByServer(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one process, as do files that share a server (their own mark), and
-    the slow ones begin: a long file begun last would leave the other process idle."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Begin with what is slow: a long file begun last would leave the other process idle."""
     if _worker is not None:
         items.sort(key=_rank)
 

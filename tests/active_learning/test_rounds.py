@@ -47,16 +47,16 @@ def test_with_a_champion_a_round_is_whole():
 
 def test_only_one_round_runs_at_a_time():
     rounds.open_round()
-    with pytest.raises(rounds.RoundError, match="a round is running"):
+    with pytest.raises(rounds.RoundError, match="A round is running"):
         rounds.open_round()
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"budgets": {}}, "unknown setting 'budgets'"),
-        ({"budget": {"brand": -1}}, "budget brand"),
-        ({"mix": {"luck": 1.0}}, "unknown strategy 'luck'"),
+        ({"budgets": {}}, "no setting “budgets”"),
+        ({"budget": {"brand": -1}}, "Budget of brand: “-1”"),
+        ({"mix": {"luck": 1.0}}, "no strategy “luck”"),
         ({"mix": {"probe": 0.7, "uncertain": 0.7}}, "exceed 1"),
     ],
 )

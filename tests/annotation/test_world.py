@@ -67,7 +67,7 @@ def test_a_world_is_loaded_with_its_splits_and_its_trust(world):
     assert {kind: labelled["closed", kind] for kind in ("brand", "boxes", "variation")} == {
         "brand": closed, "boxes": closed, "variation": closed,
     }  # fmt: skip
-    assert labelled["variation", "variation"] == 3
+    assert labelled["variation", "variation"] == 15 // 3
     assert not {source for source, _ in labelled} & {"product_table", "pool"}
     weak = Image.objects.filter(source="product_table")
     assert set(weak.values_list("weak_answer", flat=True)) == {"brand", "none"}

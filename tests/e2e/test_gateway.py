@@ -14,12 +14,7 @@ import pytest
 from tests.labelling_page import pick, submit, wait_for_task
 from tests.platform import Platform
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.labelstudio,
-    pytest.mark.browser,
-    pytest.mark.xdist_group("platform"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.browser]
 
 CLOSED = [
     "/api/projects", "/api/users/1", "/api/organizations", "/api/webhooks", "/api/token",

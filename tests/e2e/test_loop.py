@@ -13,7 +13,7 @@ import pytest
 
 from tests.platform import ROOT, Platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.xdist_group("platform")]
+pytestmark = [pytest.mark.slow, pytest.mark.labelstudio]
 
 # Small nets and few passes: what is tested is the loop, not how good the models get.
 CONFIG = {

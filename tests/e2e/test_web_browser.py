@@ -15,12 +15,7 @@ import pytest
 from tests.labelling_page import pick, submit, wait_for_task
 from tests.platform import Platform
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.labelstudio,
-    pytest.mark.browser,
-    pytest.mark.xdist_group("platform"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

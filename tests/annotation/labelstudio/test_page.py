@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.labelstudio,
     pytest.mark.browser,
     pytest.mark.urls("annotation.labelstudio.urls"),
-    pytest.mark.xdist_group("label-studio"),
 ]
 
 

@@ -14,7 +14,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.labelstudio,
     pytest.mark.urls("annotation.labelstudio.urls"),
-    pytest.mark.xdist_group("label-studio"),
 ]
 
 
