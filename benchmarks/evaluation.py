@@ -34,7 +34,7 @@ def main() -> None:
     steps: dict[str, Callable[[], object]] = {
         f"bootstrap of mean recall, {RESAMPLES} resamples": lambda: Design(
             closed.truth, closed.group
-        ).mean(closed.hit.astype(float)),
+        ).mean_share(closed.hit),
         "fixed thresholds": lambda: at_fixed_thresholds(rows),
         "sweep": lambda: sweep(rows),
         "calibration": lambda: reliability(rows),

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ml.evaluate.intervals import Figure
+from ml.evaluate.intervals import Figure, cases_of, wilson_share
 
 RESAMPLES = 1000
 TAILS = (2.5, 97.5)  # per cent: a 95 % interval
@@ -73,6 +73,17 @@ class Design:
         drawn = self.replicates(values, resamples=resamples, seed=seed).mean(axis=1)
         low, high = np.percentile(drawn, TAILS)
         return Figure(float(self.means(values).mean()), float(low), float(high), len(values))
+
+    def mean_share(self, hit: np.ndarray) -> Figure:
+        """As `mean`, of hits, bool [n]. Where no stratum has both hits and misses there is nothing
+        to draw from: Wilson's interval on as many cases as a plain mean of them would need."""
+        found = self.mean(hit.astype(float))
+        shares = self.means(hit)
+        if not np.isin(shares, [0, 1]).all():
+            return found
+        cases = [cases_of(self.groups[self.stratum == i]) for i in range(len(shares))]
+        needed = len(shares) ** 2 / sum(1 / number for number in cases)
+        return wilson_share(found.value, needed, n=len(hit))
 
 
 def _resampled(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -42,7 +42,10 @@ def wilson_share(share: float, cases: float, *, n: int) -> Figure:
     middle = (share + Z * Z / (2 * cases)) / (1 + Z * Z / cases)
     spread = share * (1 - share) / cases + Z * Z / (4 * cases * cases)
     half = Z / (1 + Z * Z / cases) * math.sqrt(spread)
-    return Figure(share, max(0.0, middle - half), min(1.0, middle + half), n)
+    # At the ends the formula is exact but for rounding.
+    low = max(0.0, middle - half) if share > 0 else 0.0
+    high = min(1.0, middle + half) if share < 1 else 1.0
+    return Figure(share, low, high, n)
 
 
 def share_of(hit: np.ndarray, groups: np.ndarray) -> Figure | None:
@@ -57,6 +60,10 @@ def share_of(hit: np.ndarray, groups: np.ndarray) -> Figure | None:
     """
     if not len(hit):
         return None
+    return wilson_share(float(np.mean(hit)), cases_of(groups), n=len(hit))
+
+
+def cases_of(groups: np.ndarray) -> float:
+    """Kish's effective number of independent rows."""
     sizes = np.unique(groups, return_counts=True)[1].astype(float)
-    cases = sizes.sum() ** 2 / (sizes**2).sum()
-    return wilson_share(float(np.mean(hit)), cases, n=len(hit))
+    return float(sizes.sum() ** 2 / (sizes**2).sum())

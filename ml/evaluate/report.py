@@ -28,17 +28,20 @@ def build_report(
         rows, thresholds: as of `judging.judge`.
     """
     report: dict[str, Any] = {"kind": kind, "thresholds": thresholds}
-    report |= _open(rows.measured, thresholds[COMMON])
-    report |= _closed(rows.branded("closed"), of="class" if kind == "variation" else "brand")
-    if kind != "variation":
+    # True variations are not counted in the flag ratio, so there its right flags are missing.
+    brands = kind != "variation"
+    report |= _open(rows.measured, thresholds[COMMON], precision=brands)
+    report |= _closed(rows.branded("closed"), of="brand" if brands else "class")
+    if brands:
         logo = data.column("has_logo")[(rows.split == "business") & (rows.truth != "")]
         report |= _business(rows.branded("business"), logo)
         report |= _average_precision(data.of(rows.split == "closed"))
         report |= confusion(rows.branded("closed"))
-    return report | at_fixed_thresholds(rows) | sweep(rows) | reliability(rows) | slices(data, rows)
+    report |= at_fixed_thresholds(rows, precision=brands)
+    return report | sweep(rows) | reliability(rows) | slices(data, rows)
 
 
-def _open(rows: Outcomes, threshold: float) -> dict[str, Any]:
+def _open(rows: Outcomes, threshold: float, *, precision: bool) -> dict[str, Any]:
     ratio = share_of(rows.flagged, rows.group)
     if ratio is None:
         return {}
@@ -48,7 +51,7 @@ def _open(rows: Outcomes, threshold: float) -> dict[str, Any]:
         "n": ratio.n,
         "interval": _ends(ratio),
     }
-    return {"open": figures | precision_of_flags(rows, rows.flagged)}
+    return {"open": figures | (precision_of_flags(rows, rows.flagged) if precision else {})}
 
 
 def _closed(rows: Outcomes, *, of: str) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def _closed(rows: Outcomes, *, of: str) -> dict[str, Any]:
     for name, figures in by_name.items():
         mine = rows.truth == name
         figures["interval"] = _ends(share_of(rows.hit[mine], rows.group[mine]))
-    mean = Design(rows.truth, rows.group).mean(rows.hit.astype(float))
+    mean = Design(rows.truth, rows.group).mean_share(rows.hit)
     return {
         "closed": {
             "mean_recall": mean_recall(by_name),

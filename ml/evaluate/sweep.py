@@ -15,19 +15,24 @@ BAND_RESAMPLES = 200
 MOST_BANDS = 3
 
 
-def at_fixed_thresholds(rows: Outcomes) -> dict[str, Any]:
-    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED."""
+def at_fixed_thresholds(rows: Outcomes, *, precision: bool = True) -> dict[str, Any]:
+    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED.
+
+    Args:
+        precision: false for a model whose right flags are not among the counted rows.
+    """
     closed, opened = rows.branded("closed"), rows.measured
     design = Design(closed.truth, closed.group)
     found = []
     for threshold in FIXED:
         line: dict[str, Any] = {"threshold": threshold}
         if len(closed):
-            hit = (closed.own & (closed.score > threshold)).astype(float)
-            line["recall"] = design.mean(hit).as_json()
+            hit = closed.own & (closed.score > threshold)
+            line["recall"] = design.mean_share(hit).as_json()
         over = opened.score > threshold
         if (ratio := share_of(over, opened.group)) is not None:
-            line |= {"flag_ratio": ratio.as_json()} | precision_of_flags(opened, over)
+            line["flag_ratio"] = ratio.as_json()
+            line |= precision_of_flags(opened, over) if precision else {}
         found.append(line)
     return {"fixed_thresholds": found} if len(closed) or len(opened) else {}
 

@@ -72,3 +72,13 @@ def test_a_share_of_single_rows_is_wilsons_and_none_of_nothing():
     assert share_of(np.array([True, False, False]), np.arange(3)) == wilson(1, 3)
     assert share_of(np.zeros(0, bool), np.zeros(0)) is None
     assert wilson(0, 10).high == pytest.approx(0.2775, abs=1e-4)
+
+
+def test_no_hit_at_all_is_not_taken_for_certain():
+    brands = np.repeat(np.arange(4), 25)
+    found = Design(brands, np.arange(100)).mean_share(np.zeros(100, bool))
+    alone = wilson(0, 100)
+    assert (found.low, found.high) == pytest.approx((0.0, alone.high))
+    # A brand of three images tells little of the mean, however many the others have.
+    uneven = np.repeat(np.arange(4), [3, 32, 32, 33])
+    assert Design(uneven, np.arange(100)).mean_share(np.ones(100, bool)).low < 1 - alone.high

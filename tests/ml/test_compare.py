@@ -128,7 +128,7 @@ def test_a_variation_model_is_not_compared_with_a_classifier(files, tmp_path):
 
 
 def test_saved_scores_come_back_as_they_were(files):
-    data, rows = made()
+    _, rows = made()
     saved = read_scores(files[0])
     assert saved.names == BRANDS
     assert saved.thresholds == {"*": 0.5}

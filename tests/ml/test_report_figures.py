@@ -11,7 +11,9 @@ from torchmetrics.functional.classification import (
 
 from ml.evaluate.calibration import BINS, calibration_error
 from ml.evaluate.confusion import confusion, matrix, wrong_pairs
+from ml.evaluate.judging import judge
 from ml.evaluate.report import build_report
+from ml.evaluate.scored import Scored
 from ml.evaluate.sweep import at_fixed_thresholds, mean_recall_over, precision_of_flags, sweep
 from tests.ml.made_outcomes import BRANDS, made
 
@@ -106,6 +108,17 @@ def test_without_a_known_truth_there_is_no_precision():
     report = build_report("classifier", data, rows, {"*": 0.5})
     assert "precision" not in report["open"]
     assert set(report["calibration"]) == {"closed"}
+
+
+def test_the_variation_model_has_no_precision_as_its_right_flags_are_not_counted():
+    data, _ = made(variation=(["collage", "none"] * 160))
+    one = Scored(data.rows, ["variation"], data.scores[:, :1])
+    thresholds, rows = judge("variation", one, flag_ratio=None)
+    report = build_report("variation", one, rows, thresholds)
+    assert set(report["closed"]["per_class"]) == {"collage"}
+    assert report["open"]["n"] == 100
+    assert "precision" not in report["open"]
+    assert not {"confusion", "business"} & set(report)
 
 
 def test_slices_add_up_and_name_what_is_not_known():

@@ -20,6 +20,11 @@ from ml.evaluate.pages.plot import (
 Row = Mapping[str, Any]
 
 
+def has_curve(points: Sequence[Row]) -> bool:
+    """There is something to draw: points with flags."""
+    return sum(point["flag_ratio"] > 0 for point in points) > 1
+
+
 def sweep_chart(curves: Mapping[str, Sequence[Row]], marks: Sequence[Row] = ()) -> Markup:
     """Recall against flag ratio, one curve a name, with bands.
 
@@ -166,14 +171,15 @@ def shortened(name: str, most: int = 13) -> str:
     return f"{name[:head]}…{name[-(most - 1 - head) :]}"
 
 
-def bar(value: float, low: float, high: float, *, class_: str = "") -> Markup:
-    """A bar from 0 to 1 with its interval, as wide as its cell."""
-    rect = tag("rect", x=0, y=3, width=max(value * 100, 0.0), height=8, class_="fill s0")
-    line = tag("line", x1=low * 100, x2=high * 100, y1=7, y2=7, class_="whisker")
+def bar(value: float, low: float, high: float, *, reach: float = 1.0) -> Markup:
+    """A bar from 0 to `reach` with its interval, as wide as its cell."""
+    start, end, wide = (100 * min(x / reach, 1.0) for x in (low, high, value))
     return tag(
-        "svg", tag("rect", x=0, y=3, width=100, height=8, class_="track"), rect, line,
-        view_box="0 0 100 14", preserve_aspect_ratio="none", class_=f"bar {class_}".strip(),
-        aria_hidden="true",
+        "svg",
+        tag("rect", x=0, y=3, width=100, height=8, class_="track"),
+        tag("rect", x=0, y=3, width=wide, height=8, class_="fill s0"),
+        tag("line", x1=start, x2=end, y1=7, y2=7, class_="whisker"),
+        view_box="0 0 100 14", preserve_aspect_ratio="none", class_="bar", aria_hidden="true",
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ml.evaluate.pages.charts import change_bar, sweep_chart
+from ml.evaluate.pages.charts import change_bar, has_curve, sweep_chart
 from ml.evaluate.pages.markup import Markup, tag
 from ml.evaluate.pages.parts import legend, named, number, page, panel, table
 
@@ -12,7 +12,7 @@ Found = Mapping[str, Any]
 
 def compare_page(found: Found) -> str:
     """A comparison of `ml.evaluate.compare.compare`."""
-    names = [f"{side}: {found[side]['scores']}" for side in ("a", "b")]
+    names = [f"{side}: {found[side]['scores']} ({found[side]['kind']})" for side in ("a", "b")]
     left = [part for part in (_sweeps(found, names), _images(found)) if part]
     right = [part for part in (_brands(found),) if part]
     return page(
@@ -61,12 +61,14 @@ def _row(name: str, line: Found, ratio: bool) -> Markup:
         tag("td", bar, class_="bars"),
         tag("td", f"{_signed(low, ratio)} to {_signed(high, ratio)}", class_="number interval"),
         *(tag("td", f"{line[key]:,}", class_="number") for key in ("a_only", "b_only")),
-        tag("td", f"{line['p']:.3f}", class_="number"),
+        tag("td", "< 0.001" if line["p"] < 0.001 else f"{line['p']:.3f}", class_="number"),
         tag("td", _chip(line, ratio)),
     )
 
 
 def _chip(line: Found, ratio: bool = False) -> Markup:
+    if not line["a_only"] and not line["b_only"]:
+        return tag("span", "no change", class_="chip")
     if not line["distinguishable"]:
         return tag("span", "could be chance", class_="chip")
     up = line["difference"] > 0
@@ -82,7 +84,7 @@ def _signed(value: float, ratio: bool = False) -> str:
 
 def _sweeps(found: Found, names: list[str]) -> Markup | None:
     curves = {side: found[side]["sweep"] for side in ("a", "b") if "sweep" in found[side]}
-    if len(curves) < 2:
+    if len(curves) < 2 or not all(map(has_curve, curves.values())):
         return None
     note = "Each model's recall at any flag ratio, whatever thresholds they run with."
     return panel("Recall against flag ratio", legend(names), sweep_chart(curves), note=note)

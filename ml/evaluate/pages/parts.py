@@ -85,12 +85,14 @@ def table(head: Sequence[Content], rows: Sequence[Markup]) -> Markup:
     return join(body(rows[:FIRST]), more)
 
 
-def bar_row(name: str, found: Mapping[str, Any], *, share: bool = False) -> Markup:
-    """Name, bar, figure with interval, and number of images."""
+def bar_row(
+    name: str, found: Mapping[str, Any], *, share: bool = False, reach: float = 1.0
+) -> Markup:
+    """Name, bar up to `reach`, figure with interval, and number of images."""
     return tag(
         "tr",
         named(name),
-        tag("td", bar(found["value"], found["low"], found["high"]), class_="bars"),
+        tag("td", bar(found["value"], found["low"], found["high"], reach=reach), class_="bars"),
         figure(found, share),
         tag("td", f"{found['n']:,}", class_="number"),
     )

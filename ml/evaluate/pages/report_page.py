@@ -5,6 +5,7 @@ from typing import Any
 
 from ml.evaluate.pages.charts import (
     confusion_chart,
+    has_curve,
     reliability_chart,
     spread_chart,
     sweep_chart,
@@ -106,7 +107,7 @@ def _headlines(report: Report) -> list[Markup]:
 
 
 def _sweep(report: Report) -> Markup | None:
-    if "sweep" not in report:
+    if not has_curve(report.get("sweep", ())):
         return None
     marks = [
         {
@@ -152,7 +153,8 @@ def _thresholds(report: Report) -> Markup | None:
     note = (
         "Closed mean recall, open flag ratio, and precision of the open flags whose truth is known."
     )
-    return panel("At fixed thresholds", table(head, rows), note=note)
+    compact = tag("div", table(head, rows), class_="stacked")
+    return panel("At fixed thresholds", compact, note=note)
 
 
 def _brands(report: Report) -> Markup | None:
@@ -222,7 +224,11 @@ def _slices(report: Report) -> list[Markup]:
 
 
 def _slice(by: str, lines: list[Mapping[str, Any]], what: str) -> Markup:
-    rows = [bar_row(_word(line["of"]), line, share=what == "flagged") for line in lines]
+    share = what == "flagged"
+    # Flag ratios are small: the longest bar takes a third of the width.
+    largest = max(line["value"] for line in lines) if share else 0.0
+    reach = min(1.0, 3 * largest) or 1.0
+    rows = [bar_row(_word(line["of"]), line, share=share, reach=reach) for line in lines]
     return table((SLICES[by], "", what, "images"), rows)
 
 
