@@ -106,23 +106,23 @@ def _brands(found: Found) -> Markup | None:
     by_brand = found.get("closed", {}).get("per_brand")
     if not by_brand:
         return None
-    ordered = sorted(by_brand.items(), key=lambda item: (item[1]["difference"], item[0]))
+    ordered = sorted(by_brand.items(), key=lambda item: (-abs(item[1]["difference"]), item[0]))
     reach = max(max(abs(x) for x in row["interval"]) for row in by_brand.values()) or 1.0
     rows = [
         tag(
             "tr",
-            named(name),
+            named(name, most=22),
             tag("td", number(row["a"]), class_="number"),
             tag("td", number(row["b"]), class_="number"),
             tag("td", change_bar(row["difference"], *row["interval"], reach=reach), class_="bars"),
             tag("td", _signed(row["difference"]), class_="number"),
             tag("td", f"{row['n']:,}", class_="number"),
-            tag("td", _chip(row)),
+            tag("td", _chip(row) if row["distinguishable"] else None),
         )
         for name, row in ordered
     ]
     note = (
-        "Most lost first. A brand is marked only where its change holds against the number of "
+        "Largest change first. A brand is marked only where its change holds against the number of "
         "brands looked at (Holm)."
     )
     left_out = found.get("not_shared") or ()

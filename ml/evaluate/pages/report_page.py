@@ -142,7 +142,7 @@ def _thresholds(report: Report) -> Markup | None:
     rows = [
         tag(
             "tr",
-            tag("th", f"> {line['threshold']:g}", scope="row"),
+            tag("th", f">\N{NO-BREAK SPACE}{line['threshold']:g}", scope="row"),
             figure(line.get("recall")),
             figure(line.get("flag_ratio"), share=True),
             figure(line.get("precision")),
