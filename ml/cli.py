@@ -1,4 +1,4 @@
-"""`python -m ml …`: train, evaluate, scan, embed, predict, and draw a world.
+"""`python -m ml …`: train, evaluate, compare, scan, embed, predict, and draw a world.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -74,7 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure models on the test rows")
     evaluate.add_argument("--json", type=Path, required=True, metavar="F")
     evaluate.add_argument("--flag-ratio", type=float, metavar="R", help="fit thresholds for it")
+    evaluate.add_argument("--html", type=Path, metavar="F", help="the report as one page")
+    evaluate.add_argument("--scores", type=Path, metavar="F", help="save scores, for `compare`")
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", help="two models on the same rows")
+    for side in ("--a", "--b"):
+        compare.add_argument(
+            side, type=Path, required=True, metavar="F", help="a report, or its scores file"
+        )
+    compare.add_argument("--kind", help="which model, where a report holds several")
+    compare.add_argument("--json", type=Path, metavar="F")
+    compare.add_argument("--html", type=Path, metavar="F", help="the comparison as one page")
+    compare.set_defaults(run=_compare)
 
     scan = commands.add_parser("scan", help="score a split into Parquet shards")
     scan.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -131,11 +143,29 @@ def _evaluate(args: argparse.Namespace) -> int:
             models=args.models,
             manifest=args.manifest,
             flag_ratio=args.flag_ratio,
+            scores=args.scores,
             progress=progress,
             should_stop=stop,
         )
-    args.json.parent.mkdir(parents=True, exist_ok=True)
+    if args.html is not None:
+        from ml.evaluate.pages.report_page import report_page
+
+        _write(args.html, report_page(report))
     _write_json(args.json, report)
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from ml.evaluate.compare import compare
+
+    found = compare(a=args.a, b=args.b, kind=args.kind)
+    if args.html is not None:
+        from ml.evaluate.pages.compare_page import compare_page
+
+        _write(args.html, compare_page(found))
+    if args.json is not None:
+        _write_json(args.json, found)
+    print("\n".join(found["verdict"]))
     return 0
 
 
@@ -183,7 +213,12 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False))
+    _write(path, json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text)
 
 
 def _config(text: str) -> dict[str, Any]:

@@ -50,6 +50,19 @@ def open_image(path: Path) -> Image.Image:
         raise InputError(f"{path}: not a readable image: {error}") from error
 
 
+def image_area(path: Path) -> int:
+    """Pixels of an image, from its header alone.
+
+    Raises:
+        InputError: it cannot be read; the message names it.
+    """
+    try:
+        with Image.open(path) as file:
+            return file.width * file.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable image: {error}") from error
+
+
 def letterbox(image: Image.Image, size: int) -> np.ndarray:
     """The image scaled into a white square, uint8 [size, size, 3]; its aspect is kept."""
     scale = size / max(image.size)

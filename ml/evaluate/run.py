@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from ml.errors import InputError
-from ml.evaluate.report import build_report, scored
-from ml.images import image_paths
+from ml.evaluate.judging import judge
+from ml.evaluate.report import build_report
+from ml.evaluate.scored import scored
+from ml.evaluate.scores_file import scores_path, write_scores
+from ml.images import image_area, image_paths
 from ml.manifest import read_manifest
 from ml.models.base import Predictions, ShouldStop
 from ml.predict import BATCH, load_models, score
@@ -23,8 +29,12 @@ def evaluate(
     flag_ratio: float | None,
     progress: Progress,
     should_stop: ShouldStop,
+    scores: Path | None = None,
 ) -> dict[str, Any]:
     """One model: its report; several: `{"models": {kind: report}}`.
+
+    Args:
+        scores: write each model's scores there (see `scores_file`); the report names the file.
 
     Raises:
         InputError: no test rows, no open rows to fit on, a missing or broken image.
@@ -44,13 +54,27 @@ def evaluate(
         progress.report("score", i * BATCH / len(paths))
         for kind, predictions in batch.items():
             parts[kind].append(predictions)
-    reports = {
-        kind: build_report(
-            kind, scored(kind, predictors[kind].labels, rows, found), flag_ratio=flag_ratio
-        )
-        for kind, found in parts.items()
-    }
+    share = box_shares(rows, paths)
+    reports = {}
+    for kind, found in parts.items():
+        own = scored(kind, predictors[kind].labels, rows, found, share)
+        thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio)
+        reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}
+        if scores is not None:
+            path = scores_path(scores, kind if len(parts) > 1 else None)
+            write_scores(path, own, outcomes, kind=kind, thresholds=thresholds)
+            reports[kind]["scores"] = path.name
     for report in reports.values():
         report["seconds"] = round(time.monotonic() - started, 3)
     progress.report("done", 1.0)
     return next(iter(reports.values())) if len(reports) == 1 else {"models": reports}
+
+
+def box_shares(rows: pa.Table, paths: Sequence[Path]) -> np.ndarray:
+    """[n]: the largest true box's share of the image; NaN where none is known."""
+    shares = np.full(len(paths), np.nan)
+    for i, boxes in enumerate(rows["boxes"].to_pylist()):
+        if boxes:
+            areas = [(box["x2"] - box["x1"]) * (box["y2"] - box["y1"]) for box in boxes]
+            shares[i] = max(areas) / image_area(paths[i])
+    return shares

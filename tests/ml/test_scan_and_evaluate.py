@@ -10,7 +10,7 @@ import pytest
 from ml import scan as scanning
 from ml.cli import main
 from ml.errors import Cancelled, InputError
-from ml.evaluate.report import fitting_half
+from ml.evaluate.scored import fitting_half
 from ml.manifest import write_manifest
 from ml.progress import Progress
 from tests.ml.small_world import COLOURS

@@ -1,0 +1,57 @@
+"""From scores to outcomes: thresholds, and what each row came to at them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml.errors import InputError
+from ml.evaluate.outcomes import Outcomes, outcomes
+from ml.evaluate.recall import common_threshold
+from ml.evaluate.scored import Scored, fitting_half, group_keys
+
+COMMON = "*"
+UNFITTED = 0.5
+READ = ("split", "answer", "brand", "also", "variation")
+
+
+def judge(
+    kind: str, data: Scored, *, flag_ratio: float | None
+) -> tuple[dict[str, float], Outcomes]:
+    """The thresholds, and every row's outcome at them.
+
+    Without `flag_ratio` the threshold is UNFITTED, and all open rows are counted.
+
+    Open rows known to be a variation are left out of the variation model's flag ratio: it measures
+    false alarms, and variations are too frequent online to spend its budget on.
+
+    Raises:
+        InputError: thresholds are to be fitted, but one half of the open rows is empty.
+    """
+    counted = data.column("split") == "open"
+    if kind == "variation":
+        counted &= ~data.is_variation
+    thresholds = {COMMON: UNFITTED}
+    if flag_ratio is not None:
+        opened = data.of(counted)
+        fitting = fitting_half(opened.rows)
+        if fitting.all() or not fitting.any():
+            raise InputError(f"too few open rows ({len(fitting)}) to fit a threshold on half")
+        thresholds = {COMMON: common_threshold(opened.scores[fitting], flag_ratio)}
+        counted[np.flatnonzero(counted)[fitting]] = False
+    number = {key: i for i, key in enumerate(dict.fromkeys(group_keys(data.rows)))}
+    columns = {name: data.column(name) for name in READ} | {
+        "counted": counted.astype(bool),
+        "group": np.array([number[key] for key in group_keys(data.rows)], int),
+    }
+    return thresholds, outcomes(
+        names=data.names,
+        scores=data.scores,
+        limits=threshold_vector(thresholds, data.names),
+        columns=columns,
+        variation=kind == "variation",
+    )
+
+
+def threshold_vector(thresholds: dict[str, float], names: Sequence[str]) -> np.ndarray:
+    """[k]: each brand's own threshold, or the common one."""
+    return np.array([thresholds.get(name, thresholds.get(COMMON, UNFITTED)) for name in names])

@@ -1,0 +1,88 @@
+"""A model's scores of the rows of a manifest, whatever kind of model it is."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ml.models.base import Box, Predictions
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows of a manifest and a model's predictions of them, in the same order.
+
+    Attributes:
+        scores: [n, k], by `names`: brands, or the one score of being a variation.
+        boxes: for each row the found boxes; None for a model without.
+        box_share: [n] area of the row's largest true box as a share of the image; NaN where there
+            is none, or none is known.
+    """
+
+    rows: pa.Table
+    names: list[str]
+    scores: np.ndarray
+    boxes: list[list[Box]] | None = None
+    box_share: np.ndarray | None = None
+
+    def of(self, mask: np.ndarray) -> "Scored":
+        boxes = None
+        if self.boxes is not None:
+            boxes = [self.boxes[i] for i in np.flatnonzero(mask)]
+        share = None if self.box_share is None else self.box_share[mask]
+        return Scored(self.rows.filter(pa.array(mask)), self.names, self.scores[mask], boxes, share)
+
+    def column(self, name: str) -> np.ndarray:
+        values = np.empty(len(self.rows), dtype=object)
+        values[:] = self.rows[name].to_pylist()
+        return values
+
+    @property
+    def is_variation(self) -> np.ndarray:
+        return np.isin(self.column("variation").astype(str), ["collage", "stack"])
+
+
+def scored(
+    kind: str,
+    labels: Sequence[str],
+    rows: pa.Table,
+    batches: Sequence[Predictions],
+    box_share: np.ndarray | None = None,
+) -> Scored:
+    """Bring a model's predictions to scores: probabilities of the brands, the best box of each
+    brand, or 1 − the probability of no variation."""
+    if kind == "detector":
+        boxes = [found for batch in batches for found in batch.boxes or ()]
+        scores = best_box_scores(boxes, labels)
+        return Scored(rows, list(labels), scores, boxes, box_share)
+    parts = [batch.probabilities for batch in batches if batch.probabilities is not None]
+    probabilities = np.concatenate(parts) if parts else np.zeros((0, len(labels)), np.float32)
+    if kind == "variation":
+        arranged = 1 - probabilities[:, [list(labels).index("none")]]
+        return Scored(rows, ["variation"], arranged, box_share=box_share)
+    return Scored(rows, list(labels[:-1]), probabilities[:, :-1], box_share=box_share)
+
+
+def best_box_scores(boxes: Sequence[Sequence[Box]], brands: Sequence[str]) -> np.ndarray:
+    """[n, k]: each brand's highest box score in each image; 0 where there is none."""
+    scores = np.zeros((len(boxes), len(brands)), np.float32)
+    place = {brand: i for i, brand in enumerate(brands)}
+    for row, found in enumerate(boxes):
+        for box in found:
+            scores[row, place[box.brand]] = max(scores[row, place[box.brand]], box.score)
+    return scores
+
+
+def group_keys(rows: pa.Table) -> list[str]:
+    """[n]: the row's group of near-duplicates; a row without is a group by itself."""
+    columns = (rows[name].to_pylist() for name in ("group", "sha256", "image"))
+    return [group or sha256 or image for group, sha256, image in zip(*columns, strict=True)]
+
+
+def fitting_half(rows: pa.Table) -> np.ndarray:
+    """bool [n]: the half that thresholds are fitted on, by hash of the group, so that no
+    near-duplicate of a fitted row is measured."""
+    keys = group_keys(rows)
+    return np.array([hashlib.sha256(f"open:{k}".encode()).digest()[0] % 2 == 0 for k in keys], bool)
