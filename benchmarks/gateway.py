@@ -84,7 +84,7 @@ def measure(*, pairs: int) -> list[dict]:
 
             prepare = {"next task": unseen}
             return [
-                _pairs(name, ask, theirs, ours, pairs, prepare.get(name, lambda: None))
+                _pairs(name, ask, (theirs, ours), pairs, prepare.get(name, lambda: None))
                 for name, ask in asks.items()
             ]
     finally:
@@ -95,8 +95,7 @@ def measure(*, pairs: int) -> list[dict]:
 def _pairs(
     name: str,
     ask: tuple[str, str],
-    theirs: Callable,
-    ours: Callable,
+    ways: tuple[Callable, Callable],
     pairs: int,
     prepare: Callable[[], None],
 ) -> dict[str, object]:
@@ -105,7 +104,7 @@ def _pairs(
     for number in range(pairs + 5):
         prepare()
         # Which comes first takes turns; the first pairs warm both sides up.
-        for way, times in ((theirs, direct), (ours, gateway))[:: 1 if number % 2 else -1]:
+        for way, times in ((ways[0], direct), (ways[1], gateway))[:: 1 if number % 2 else -1]:
             began = time.perf_counter()
             way(*ask)
             times.append((time.perf_counter() - began) * 1000)
