@@ -2,6 +2,7 @@
 are wanted from, and gold items among them unseen."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -23,10 +24,25 @@ VALUES (%s, %s, 'open', %s, %s)
 ON CONFLICT (task_id, to_id) DO UPDATE SET
     state = 'open', created_at = excluded.created_at, expires_at = excluded.expires_at,
     done_at = NULL
+RETURNING xmax = 0
 """
 
 
+@dataclass(frozen=True)
+class Handed:
+    """A task and the person's first sight of it, or not."""
+
+    task: Task
+    first: bool
+
+
 def next_task(*, user: User, kind: str) -> Task | None:
+    """What `hand_out` hands out, alone."""
+    handed = hand_out(user=user, kind=kind)
+    return handed.task if handed else None
+
+
+def hand_out(*, user: User, kind: str) -> Handed | None:
     """Pick the next task for a person and reserve it; the one they have open already, if any.
 
     None when there is nothing for them: everything is answered or handed out, they are held, or
@@ -36,7 +52,7 @@ def next_task(*, user: User, kind: str) -> Task | None:
         # One at a time a person: two windows opened at once are shown the same task.
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if task := _open_task(user, kind):
-            return task
+            return Handed(task, first=False)
         if is_held(user=user, kind=kind):
             return None
         task = _returned(user, kind) or _for_everybody(user, kind)
@@ -145,9 +161,10 @@ def _asked_twice(user: User, kind: str, barred: Mapping[int, str]) -> Task | Non
     return None
 
 
-def _assign(task: Task, user: User) -> Task:
+def _assign(task: Task, user: User) -> Handed:
     """Reserve a task, anew where an earlier reservation of this person's ran out."""
     now, lasts = timezone.now(), timedelta(seconds=settings.ASSIGNMENT_SECONDS)
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, [task.pk, user.pk, now, now + lasts])
-    return task
+        (inserted,) = cursor.fetchone()
+    return Handed(task, first=inserted)

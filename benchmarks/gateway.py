@@ -50,16 +50,17 @@ def measure(*, pairs: int) -> list[dict]:
     if task is None:
         raise SystemExit("no task is in Label Studio: open a round first")
     until = timezone.now() + timedelta(hours=1)
-    held, _ = Assignment.objects.update_or_create(
+    Assignment.objects.update_or_create(
         task=task, to=user, defaults={"expires_at": until, "state": Assignment.State.OPEN}
     )
     project = LabelStudioProject.objects.get(kind=task.kind).remote_id
     asks = {
         "page": ("GET", f"/projects/{project}/data?labeling=1"),
-        "next task": ("POST", f"/api/dm/actions?id=next_task&project={project}"),
+        "opened again": ("POST", f"/api/dm/actions?id=next_task&project={project}"),
         "task": ("GET", f"/api/tasks/{task.remote_id}/"),
         "project": ("GET", f"/api/projects/{project}/"),
         "script": ("GET", "/static/js/jquery.min.js"),
+        "next task": ("POST", f"/api/dm/actions?id=next_task&project={project}"),
     }
     try:
         with GatewayLabeler(user) as labeler:
@@ -77,20 +78,33 @@ def measure(*, pairs: int) -> list[dict]:
                 if answer.status_code >= 400:
                     raise SystemExit(f"{path} gave {answer.status_code}")
 
-            return [_pairs(name, ask, theirs, ours, pairs) for name, ask in asks.items()]
+            def unseen() -> None:
+                """The next task is then one this person sees for the first time."""
+                Assignment.objects.filter(to=user).delete()
+
+            prepare = {"next task": unseen}
+            return [
+                _pairs(name, ask, (theirs, ours), pairs, prepare.get(name, lambda: None))
+                for name, ask in asks.items()
+            ]
     finally:
-        held.delete()
+        Assignment.objects.filter(to=user).delete()
         user.delete()
 
 
 def _pairs(
-    name: str, ask: tuple[str, str], theirs: Callable, ours: Callable, pairs: int
+    name: str,
+    ask: tuple[str, str],
+    ways: tuple[Callable, Callable],
+    pairs: int,
+    prepare: Callable[[], None],
 ) -> dict[str, object]:
     direct: list[float] = []
     gateway: list[float] = []
     for number in range(pairs + 5):
+        prepare()
         # Which comes first takes turns; the first pairs warm both sides up.
-        for way, times in ((theirs, direct), (ours, gateway))[:: 1 if number % 2 else -1]:
+        for way, times in ((ways[0], direct), (ways[1], gateway))[:: 1 if number % 2 else -1]:
             began = time.perf_counter()
             way(*ask)
             times.append((time.perf_counter() - began) * 1000)

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotation import assignments
+from annotation.assignments import Handed
 from annotation.gateway import trimming, work
 from annotation.gateway.guard import GatewayRequest
 from annotation.gateway.pages import ONLY
@@ -25,10 +26,10 @@ def actions(request: GatewayRequest) -> HttpResponse:
     if request.GET.getlist("id") != ["next_task"]:
         raise Http404
     project = _project(request)
-    task = _next(request, project)
-    if task is None:
+    handed = _next(request, project)
+    if handed is None:
         return _no_more()
-    return told(work.fetch(visitor=request.visitor, task=task))
+    return told(work.show(visitor=request.visitor, handed=handed, project=project))
 
 
 @require_safe
@@ -94,18 +95,18 @@ def _project(request: GatewayRequest) -> LabelStudioProject:
     return work.project_or_404(int(named[0][:18]))
 
 
-def _next(request: GatewayRequest, project: LabelStudioProject) -> Task | None:
+def _next(request: GatewayRequest, project: LabelStudioProject) -> Handed | None:
     """The task the page was opened for, once; on the ordinary page the next of the stream."""
     only = _opened_for(request)
     if only is None:
-        return assignments.next_task(user=request.user, kind=project.kind)
+        return assignments.hand_out(user=request.user, kind=project.kind)
     task = Task.objects.filter(pk=only, kind=project.kind, remote_id__isnull=False).first()
     if task is None or not assignments.may_open(user=request.user, task=task):
         raise Http404
     if work.is_answered(user=request.user, task=task):
         return None
     work.reserve(user=request.user, task=task)
-    return task
+    return Handed(task, first=False)
 
 
 def _opened_for(request: GatewayRequest) -> UUID | None:

@@ -1,24 +1,33 @@
 """Which tasks and answers are this person's."""
 
 import hashlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connections
 from django.http import Http404
 from django.utils import timezone
 
 from annotation import assignments
+from annotation.assignments import Handed
 from annotation.gateway import trimming
 from annotation.gateway.upstream import Visitor
+from annotation.labelstudio import sent
 from annotation.labelstudio.absorb import our_id
 from annotation.labelstudio.client import LabelStudioError
 from annotation.models import Assignment, LabelStudioProject, Task
 
 OWNED_SECONDS = 300  # how long an answer of Label Studio's to "whose is it?" is believed
 SEEN_SECONDS = 900  # and how long its number for a task
+
+logger = logging.getLogger(__name__)
+_beside = ThreadPoolExecutor(max_workers=4, thread_name_prefix="look-ahead")
 
 
 class NotThere(LabelStudioError):
@@ -44,6 +53,33 @@ def task_or_404(*, user: User, remote_id: int) -> Task:
     if found is None or not assignments.may_open(user=user, task=found):
         raise Http404
     return found
+
+
+def show(*, visitor: Visitor, handed: Handed, project: LabelStudioProject) -> dict:
+    """The task that was just handed out. On its first sight there is nothing of this person's to
+    show beside it: it is told as it was sent, and that Label Studio still holds it is asked while
+    they look at it. Raises NotThere."""
+    task = handed.task
+    known = sent.as_remote(task=task, project=project.remote_id or 0) if handed.first else None
+    if known is None:
+        return fetch(visitor=visitor, task=task)
+    _beside.submit(_in_a_thread, _look_ahead, visitor, task)
+    return trimming.task(known, ours=task, entry=visitor.entry)
+
+
+def _look_ahead(visitor: Visitor, task: Task) -> None:
+    try:
+        make_sure_it_is_there(visitor=visitor, task=task)
+    except LabelStudioError as error:  # asked again, and told, when the answer comes
+        logger.info("task %s is not where it was sent: %s", task.pk, error)
+
+
+def _in_a_thread(work: Callable[..., None], *args: object) -> None:
+    """Threads have database connections of their own, which nobody else would close."""
+    try:
+        work(*args)
+    finally:
+        connections.close_all()
 
 
 def fetch(*, visitor: Visitor, task: Task) -> dict:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.labelstudio import payload
+from annotation.labelstudio import payload, sent
 from annotation.labelstudio.accounts import owner_client
 from annotation.labelstudio.client import LabelStudioError, field_filter
 from annotation.labelstudio.outbox import BESIDE_THE_WINDOW, claim, mark_pushed, release
@@ -111,4 +111,5 @@ def _send(project: LabelStudioProject, tasks: Sequence[Task]) -> int:
         raise
     ids = dict(zip([task.pk for task in tasks], answer["task_ids"], strict=True))
     mark_pushed(remote_ids=ids)
+    sent.keep(remote_ids=ids, entries=entries)
     return len(ids)

@@ -1,14 +1,18 @@
 """What the labelling page is shown: this person's next task, and nothing of others'."""
 
 import json
+from functools import partial
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
+from annotation.gateway import work
+from annotation.labelstudio import sent
 from annotation.labelstudio.payload import TASK_KEY
 from annotation.models import Assignment, Label, Task
-from tests.annotation.gateway.conftest import OTHER, OWN, post
+from tests.annotation.gateway.conftest import OTHER, OWN, choice, post
 from tests.factories import TaskFactory
 
 NEXT = "/api/dm/actions?id=next_task&tabID=1&project=5"
@@ -33,6 +37,48 @@ def test_the_next_task_is_the_one_we_choose_without_what_others_did(gateway):
 def test_a_blind_task_comes_without_a_proposal_whatever_label_studio_holds(gateway):
     Task.objects.filter(pk=gateway.task.pk).update(blind=True)
     assert post(gateway.as_("labeler"), NEXT).json()["predictions"] == []
+
+
+@pytest.fixture
+def put_off(monkeypatch):
+    """What the gateway would do beside its answer, to be done when the test says so."""
+    jobs = []
+    doer = SimpleNamespace(submit=lambda _thread, work, *args: jobs.append(partial(work, *args)))
+    monkeypatch.setattr(work, "_beside", doer)
+    return jobs
+
+
+def test_what_is_seen_for_the_first_time_is_told_as_it_was_sent(gateway, put_off):
+    prediction = {"model_version": "proposal", "result": [choice("acorn")]}
+    entry = {"data": {TASK_KEY: str(gateway.free.pk)}, "predictions": [prediction]}
+    sent.keep(remote_ids={gateway.free.pk: 13}, entries=[entry])
+    client = gateway.as_("operations")
+    first = post(client, NEXT).json()
+    assert not gateway.studio.requests
+    assert (first["id"], first["data"]) == (13, entry["data"])
+    assert first["annotations"] == first["drafts"] == []
+    # Beside it, Label Studio is asked whether it still has the task: an answer then need not wait.
+    (look_ahead,) = put_off
+    look_ahead()
+    assert [request.url.path for request in gateway.studio.requests] == ["/api/tasks/13/"]
+    # Opened again there may be unfinished work, which Label Studio has.
+    again = post(client, NEXT).json()
+    assert len(gateway.studio.requests) == 2
+    assert set(again) == set(first)
+    assert set(again["predictions"][0]) <= set(first["predictions"][0]) | {"created_ago"}
+
+
+def test_a_task_that_is_not_where_it_was_sent_is_said_with_the_answer(gateway, put_off):
+    sent.keep(
+        remote_ids={gateway.free.pk: 13}, entries=[{"data": {TASK_KEY: str(gateway.free.pk)}}]
+    )
+    del gateway.studio.tasks[13]
+    client = gateway.as_("operations")
+    assert post(client, NEXT).status_code == 200
+    put_off[0]()
+    refused = post(client, "/api/tasks/13/annotations", {"result": [choice("acorn")]})
+    assert refused.status_code == 503
+    assert not Assignment.objects.filter(task=gateway.free, state="done").exists()
 
 
 def test_the_end_of_the_queue_is_said_as_label_studio_says_it(gateway):
