@@ -7,10 +7,9 @@ from typing import Any
 
 from ml.errors import InputError
 from ml.evaluate.report import build_report, scored
-from ml.images import image_paths
 from ml.manifest import read_manifest
 from ml.models.base import Predictions, ShouldStop
-from ml.predict import BATCH, load_models, score
+from ml.predict import inputs_of, load_models, score
 from ml.progress import Progress
 
 TEST_SPLITS = ("closed", "open", "business")
@@ -37,11 +36,11 @@ def evaluate(
     rows = data.rows(*TEST_SPLITS)
     if not len(rows):
         raise InputError(f"{data.path}: no rows with split {', '.join(TEST_SPLITS)}")
-    paths = image_paths(data, rows["image"].to_pylist())
     predictors = load_models(models)
+    inputs = inputs_of(data, rows, predictors)
     parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for i, batch in enumerate(score(predictors, paths, should_stop=should_stop)):
-        progress.report("score", i * BATCH / len(paths))
+    for i, batch in enumerate(score(predictors, inputs, should_stop=should_stop)):
+        progress.report("score", i * inputs.batch / len(inputs))
         for kind, predictions in batch.items():
             parts[kind].append(predictions)
     reports = {

@@ -12,7 +12,7 @@ from ml.synth.plan import FOLDERS, Plan
 NAMED, DISGUISED = 0.45, 0.25
 # Shares of the titles that leave the brand out and yet say its product line, and of goods without
 # a brand that are sold as fitting one.
-LINE, FITTING = 0.4, 0.03
+LINE, FITTING = 0.4, 0.01
 
 _ADJECTIVES = (
     ("New", "新款"), ("Classic", "经典"), ("Light", "轻便"), ("Men's", "男士"), ("Women's", "女士"),
