@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ml.bench.titles import Titles, draw_titles
-from ml.errors import Cancelled
 from ml.evaluate.recall import common_threshold, flagged, hits, mean_recall, recall_by_brand
 from ml.evaluate.report import fitting_half
 from ml.models import load
@@ -57,9 +56,9 @@ def _measure(
     counts = {name: sizes.get(name, 0) for name in ("train", "pool", "closed", "open", "business")}
     counts |= dict.fromkeys(("detection", "variation"), sizes["train"] // 3)
     progress.report("draw titles", 0.0)
-    titles = draw_titles(brands=sizes["brands"], counts=counts, seed=seed, out=folder)
-    if should_stop():
-        raise Cancelled
+    titles = draw_titles(
+        brands=sizes["brands"], counts=counts, seed=seed, out=folder, should_stop=should_stop
+    )
     started = time.perf_counter()
     with progress.part(0.3, 0.8) as part:
         artifact = train(
@@ -141,7 +140,7 @@ def _recall(predictor: TitlePredictor, titles: Titles) -> dict[str, Any]:
     )
     return {
         "recall": _by(hit, closed, closed.form, FORMS),
-        "recall_by_way": _by(hit, closed, closed.way, sorted(set(closed.way) - {""})),
+        "recall_by_way": _by(hit, closed, closed.way, sorted(set(closed.way.tolist()) - {""})),
         "mean_recall": round(mean_recall(recall_by_brand(hit, closed.brand)), 4),
         "background_flagged": round(float(flags[rest].mean()), 4),
         "fitting_flagged": round(float(flags[rest & (opened.form == "fitting")].mean()), 4),
@@ -170,9 +169,8 @@ def _plain_search(
     lowered = [[name.lower() for name in of_brand] for of_brand in names]
 
     def found(rows: _Rows) -> np.ndarray:
-        return np.array(
-            [[any(name in text.lower() for name in n) for n in lowered] for text in rows.text]
-        )
+        texts = [text.lower() for text in rows.text]
+        return np.array([[any(name in text for name in n) for n in lowered] for text in texts])
 
     opened, closed = _Rows(titles, "open"), _Rows(titles, "closed")
     place = {label: i for i, label in enumerate(labels)}

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml.errors import Cancelled
 from ml.manifest import Manifest, write_manifest
+from ml.models.base import ShouldStop
 from ml.synth.brands import Brand, make_brands
 from ml.synth.plan import Plan
 from ml.synth.render import SPLIT_OF, draw_kind, drawing_stream, source_of
@@ -22,15 +24,27 @@ class Titles:
     truth: dict[str, Title]
 
 
-def draw_titles(*, brands: int, counts: dict[str, int], seed: int, out: Path) -> Titles:
+def draw_titles(
+    *,
+    brands: int,
+    counts: dict[str, int],
+    seed: int,
+    out: Path,
+    should_stop: ShouldStop = lambda: False,
+) -> Titles:
     """Write the manifest and `brands.json` of the world that `synth` would draw from this seed.
 
     Args:
         counts: pictures by folder.
+
+    Raises:
+        Cancelled: `should_stop` became true; nothing is written.
     """
     made = make_brands(count=brands, seed=seed)
     rows, truth = [], {}
     for plan in plan_world(made, counts, seed):
+        if should_stop():
+            raise Cancelled
         kind = draw_kind(drawing_stream(seed, plan), plan, made)
         title = draw_title(seed=seed, plan=plan, brands=made, kind=kind)
         row = _row(plan, made, title)

@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from ml.models.text.features import featurise, ngrams
 from ml.models.text.search import INSIDE, SOUNDED, SPACED, SPELT, VERBATIM, WAYS, AliasSearch
-from ml.models.text.spelling import fold, readings, sound
+from ml.models.text.spelling import fold, plain, readings, sound
 from ml.synth.brands import make_brands
 from ml.synth.disguise import disguise
 
@@ -89,6 +89,7 @@ def test_what_looks_alike_folds_alike_and_chinese_stays():
     assert fold("I l 1 Ⅰ ｉ") == "lllll"
     assert fold("沃-兰 Bag!") == "沃兰bag"
     assert sound("沃兰bag") == "wolanbag"
+    assert plain("Cloud 47 Ｉ 沃-兰") == "cloud47l沃兰"
     assert fold(fold("V0l@n 沃·兰")) == fold("V0l@n 沃·兰")
 
 

@@ -1,7 +1,7 @@
 """The text model: the brand from the product title, Chinese or English.
 
-A linear softmax over hashed character n-grams of the folded title (disguises undone, see
-`spelling`) and the brands' names found in it (`search`). Names come from the brand list; what else
+A linear softmax over hashed character n-grams of the title and the brands' names found in
+it (`search`) once disguises are undone (`spelling`). Names come from the brand list; what else
 tells a brand, such as its product lines, is learned from titles. Rows mean what they mean to the
 classifier: unlabelled ones train nothing unless a brand is ruled out.
 """

@@ -1,4 +1,4 @@
-"""What the linear model sees of titles: hashed character n-grams of the folded text, and the names
+"""What the linear model sees of titles: hashed character n-grams of the plain text, and the names
 found in it. Worked out for a batch at once: that is where the speed comes from."""
 
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from ml.models.text.search import WAYS, AliasSearch
-from ml.models.text.spelling import fold
+from ml.models.text.spelling import fold, plain
 
-_BREAK = "\n"  # between titles; folding removes it from them
+_BREAK = "\n"  # between titles; `plain` removes it from them
 _FACTOR, _SPREAD = np.uint32(0x01000193), np.uint32(0x9E3779B1)
 
 
@@ -42,32 +42,31 @@ def featurise(
         bits: n-grams are hashed into 2^bits buckets.
         orders: lengths of the n-grams, in characters, ascending.
     """
-    folded = [fold(title) for title in titles]
     found: list[tuple[int, int]] = []
     surest: dict[tuple[int, int], int] = {}
-    for row, (title, text) in enumerate(zip(titles, folded, strict=True)):
-        for hit in search.hits(title, text):
+    for row, title in enumerate(titles):
+        for hit in search.hits(title, fold(title)):
             found.append((row, hit.name))
             key = row, search.names[hit.name].brand
             surest[key] = min(hit.way, surest.get(key, hit.way))
     ways = [(row, brand * len(WAYS) + way) for (row, brand), way in surest.items()]
     return Features(
-        grams=ngrams(folded, bits=bits, orders=orders),
+        grams=ngrams([plain(title) for title in titles], bits=bits, orders=orders),
         names=_ones(found, (len(titles), len(search.names))),
         ways=_ones(ways, (len(titles), brands * len(WAYS))),
     )
 
 
-def ngrams(folded: Sequence[str], *, bits: int, orders: Sequence[int]) -> sparse.csr_matrix:
+def ngrams(texts: Sequence[str], *, bits: int, orders: Sequence[int]) -> sparse.csr_matrix:
     """float32 [n, 2^bits]: hashed n-grams, each weighing 1/√(number of n-grams of its title).
 
     A title's first and last characters make n-grams with the break around it too. The hash is a
     polynomial of the code points, spread by a multiplication (Knuth, TAOCP 3, 6.4).
     """
-    text = _BREAK + _BREAK.join(folded) + _BREAK
+    text = _BREAK + _BREAK.join(texts) + _BREAK
     points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    lengths = np.fromiter(map(len, folded), np.int64, len(folded))
-    owner = np.repeat(np.arange(len(folded)), lengths + 1)  # a break belongs to the title after it
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    owner = np.repeat(np.arange(len(texts)), lengths + 1)  # a break belongs to the title after it
     starts = np.cumsum(lengths + 1) - lengths - 1
     left = (lengths + starts + 2)[owner] - np.arange(len(owner))  # characters up to the next break
     # [characters, orders]: row by row, so that a title's n-grams end up side by side.
@@ -78,11 +77,11 @@ def ngrams(folded: Sequence[str], *, bits: int, orders: Sequence[int]) -> sparse
         if order in orders:
             cells[: len(rolled), orders.index(order)] = rolled[: len(owner)] * _SPREAD
     fits = left[:, None] >= np.array(orders)
-    count = np.bincount(owner, fits.sum(axis=1), minlength=len(folded)).astype(np.int64)
+    count = np.bincount(owner, fits.sum(axis=1), minlength=len(texts)).astype(np.int64)
     weight = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count).astype(np.float32)
     column = (cells[fits] >> np.uint32(32 - bits)).astype(np.int32)
     ends = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
-    return sparse.csr_matrix((weight, column, ends), shape=(len(folded), 1 << bits))
+    return sparse.csr_matrix((weight, column, ends), shape=(len(texts), 1 << bits))
 
 
 def _ones(places: Sequence[tuple[int, int]], shape: tuple[int, int]) -> sparse.csr_matrix:

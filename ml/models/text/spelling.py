@@ -45,6 +45,11 @@ def fold(text: str) -> str:
     return text.translate(FOLD)
 
 
+def plain(text: str) -> str:
+    """As `fold`, but what is written as a digit or an i stays: "Cloud 47" is not "cloudat"."""
+    return text.translate(PLAIN)
+
+
 def sound(folded: str) -> str:
     """A folded text as it is heard: each Chinese character as its most usual pinyin."""
     return folded.translate(SOUND)
@@ -69,6 +74,12 @@ def _sound_character(character: str) -> str:
     if not is_chinese(character):
         return character
     return fold("".join(lazy_pinyin(character, errors="ignore"))) or character
+
+
+def _plain_character(character: str) -> str:
+    if character.isascii():
+        return character.lower() if character.isalnum() else ""
+    return _fold_character(character)
 
 
 def _fold_character(character: str) -> str:
@@ -102,4 +113,5 @@ def _look_alikes() -> dict[str, str]:
     return found | upper | letter_of
 
 
-FOLD, SOUND = _Table(_fold_character), _Table(_sound_character)
+FOLD, PLAIN = _Table(_fold_character), _Table(_plain_character)
+SOUND = _Table(_sound_character)
