@@ -9,6 +9,7 @@ from ml.cli import main
 from ml.manifest import read_manifest
 from ml.progress import Progress
 from ml.synth import generate
+from ml.train import train
 
 COUNTS = {"train": 12, "closed": 6, "open": 12, "pool": 12, "business": 3}
 
@@ -21,7 +22,11 @@ def run(*argv: object) -> int:
 
 def test_the_text_benchmark_tells_recall_by_form_and_speed(tmp_path, monkeypatch):
     small = {"brands": 3, "train": 240, "closed": 90, "open": 300}
+    short = {"least_steps": 40, "epochs": 4, "bits": 12}
     monkeypatch.setattr(text, "QUICK", small)
+    monkeypatch.setattr(
+        text, "train", lambda **given: train(**given | {"config": given["config"] | short})
+    )
     out = tmp_path / "results" / "text.json"
     assert run("bench", "text", "--quick", "--seeds", 2, "--json", out) == 0
     figures = json.loads(out.read_text())
