@@ -70,7 +70,8 @@ check: setup ## style, types, import contracts, migrations, templates, translati
 	$(RUN) -W ignore::RuntimeWarning manage.py check_translations
 	@.ci/check-compose
 
-bench: setup ## searches over 100,000 cases; with DATA=DIR also the loop on real images
+bench: setup ## text model, searches over 100,000 cases; with DATA=DIR also the loop on real images
+	@$(RUN) -m ml bench text --seeds 3 --json benchmarks/results/text.json
 	@$(RUN) benchmarks/case_search.py
 ifdef DATA
 	@$(RUN) benchmarks/real_data.py prepare --data $(DATA) --out var/bench

@@ -19,8 +19,9 @@ class Artifact:
     """What a training leaves behind.
 
     Attributes:
-        kind: classifier | detector | variation.
-        labels: class names, index by index (for the classifier the last is the background).
+        kind: classifier | detector | variation | text.
+        labels: class names, index by index (of the classifier and the text model the last is the
+            background).
         files: weight files by name, each with its sha256.
         calibration: e.g. {"temperature": float}; empty when the scores are raw.
     """

@@ -1,4 +1,4 @@
-"""`python -m ml …`: train, evaluate, compare, scan, embed, predict, and draw a world.
+"""`python -m ml …`: train, evaluate, compare, scan, embed, predict, draw a world, and measure.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from ml.bench.cli import add_parser as add_bench
 from ml.errors import Cancelled, InputError
 from ml.progress import Progress, write_atomically
 from ml.synth.cli import add_parser as add_synth
@@ -63,9 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_synth(commands)
+    add_bench(commands, Stop)
 
     train = commands.add_parser("train", help="train a model")
-    train.add_argument("kind", metavar="KIND", help="classifier | detector | variation")
+    train.add_argument("kind", metavar="KIND", help="classifier | detector | variation | text")
     train.add_argument("--config", metavar="JSON", default="{}", help="JSON text or a JSON file")
     train.add_argument("--init", type=Path, metavar="MODEL_DIR", help="warm start from there")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -99,8 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--out", type=Path, required=True, metavar="F")
     embed.set_defaults(run=_embed)
 
-    predict = commands.add_parser("predict", help="score single images")
-    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    predict = commands.add_parser("predict", help="score single images or titles")
+    predict.add_argument("images", type=Path, nargs="*", metavar="IMAGE")
+    predict.add_argument("--title", action="append", default=[], metavar="TEXT", dest="titles")
     predict.add_argument("--json", type=Path, metavar="F")
     predict.set_defaults(run=_predict)
 
@@ -202,9 +205,9 @@ def _embed(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from ml.predict import predict_images
+    from ml.predict import predict
 
-    rows = predict_images(directories=args.models, images=args.images)
+    rows = predict(directories=args.models, images=args.images, titles=args.titles)
     if args.json is not None:
         _write_json(args.json, rows)
     else:

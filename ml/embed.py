@@ -12,10 +12,11 @@ from PIL import Image
 from ml.errors import Cancelled, InputError
 from ml.images import open_image, read_ahead
 from ml.manifest import read_manifest
-from ml.models.base import Predictor, ShouldStop
+from ml.models.base import Predictor, ShouldStop, TitlePredictor
 from ml.predict import BATCH, load_models
 from ml.progress import Progress
 
+NO_EMBEDDINGS = "this model gives no embeddings: a classifier does"
 SCHEMA = pa.schema([("sha256", pa.string()), ("embedding", pa.list_(pa.float32()))])
 
 
@@ -34,6 +35,8 @@ def embed(
     if remote := next((name for name in names if "://" in name), None):
         raise InputError(f"{data.path}: images are read from local folders only, not {remote}")
     (predictor,) = load_models([model]).values()
+    if isinstance(predictor, TitlePredictor):
+        raise InputError(NO_EMBEDDINGS)
     paths = [data.path.parent / name for name in names]
     found: list[list[float] | None] = []
     images = read_ahead(_open, paths, ahead=2 * BATCH)
@@ -70,6 +73,6 @@ def _embeddings(
         return [None] * len(batch)
     vectors = predictor.predict(readable).embeddings
     if vectors is None:
-        raise InputError("this model gives no embeddings: a classifier does")
+        raise InputError(NO_EMBEDDINGS)
     rows = iter(np.asarray(vectors, np.float32).tolist())
     return [None if image is None else next(rows) for image in batch]

@@ -54,7 +54,7 @@ ANSWERS = ("brand", "none", "other", "unlabelled")
 SPLITS = ("train", "val", "pool", "closed", "open", "business")
 VARIATIONS = ("none", "collage", "stack")
 # All that training learns from: two datasets that differ in any of it never share a name.
-IDENTITY = ("sha256", "answer", "brand", "excluded", "boxes", "variation", "split")
+IDENTITY = ("sha256", "title", "answer", "brand", "excluded", "boxes", "variation", "split")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 
 from ml.artifact import META, file_sha256
 from ml.errors import InputError
-from ml.images import image_paths
 from ml.manifest import Manifest, read_manifest
-from ml.models.base import Predictions, Predictor, ShouldStop
-from ml.predict import load_models, score
+from ml.models.base import AnyPredictor, Predictions, ShouldStop
+from ml.predict import Inputs, inputs_of, load_models, score
 from ml.progress import Progress, write_atomically
 
 SUMMARY = "scan.json"
@@ -57,8 +56,8 @@ def scan(
     identity = _identity(models, data, split, shard_size)
     shards = [out / f"part-{i:05d}.parquet" for i in range(-(-len(rows) // shard_size))]
     missing = [i for i, shard in enumerate(shards) if not _is_done(shard, identity)]
-    paths = image_paths(data, rows["image"].to_pylist())
     predictors = load_models(models)
+    inputs = inputs_of(data, rows, predictors)
     out.mkdir(parents=True, exist_ok=True)
     for i in missing:
         progress.report("scan", i / len(shards))
@@ -66,7 +65,7 @@ def scan(
         table = _shard(
             rows.slice(start, shard_size),
             predictors,
-            paths[start : start + shard_size],
+            inputs.slice(start, start + shard_size),
             should_stop,
         )
         _write(table.replace_schema_metadata({IDENTITY: identity}), shards[i])
@@ -85,12 +84,12 @@ def scan(
 
 def _shard(
     rows: pa.Table,
-    predictors: Mapping[str, Predictor],
-    paths: Sequence[Path],
+    predictors: Mapping[str, AnyPredictor],
+    inputs: Inputs,
     should_stop: ShouldStop,
 ) -> pa.Table:
     parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for batch in score(predictors, paths, should_stop=should_stop):
+    for batch in score(predictors, inputs, should_stop=should_stop):
         for kind, predictions in batch.items():
             parts[kind].append(predictions)
     columns: dict[str, pa.Array] = {
@@ -106,19 +105,31 @@ def classifier_columns(
     labels: Sequence[str], batches: Sequence[Predictions]
 ) -> dict[str, pa.Array]:
     """The best brands, their probabilities, the background's, and the embedding."""
-    scores = np.concatenate([batch.probabilities for batch in batches])
     embeddings = np.concatenate([batch.embeddings for batch in batches])
-    order = np.argsort(-scores[:, :-1], axis=1, kind="stable")[:, :TOP]
-    names = np.array(labels, dtype=object)[order]
     halves = pa.array(embeddings.astype(np.float16).reshape(-1), pa.float16())
     ends = np.arange(len(embeddings) + 1, dtype=np.int32) * embeddings.shape[1]
+    return _brand_columns("classifier", labels, batches) | {
+        "embedding": pa.ListArray.from_arrays(pa.array(ends), halves),
+    }
+
+
+def text_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+    """The best brands by the title, their probabilities, and the background's."""
+    return _brand_columns("text", labels, batches)
+
+
+def _brand_columns(
+    kind: str, labels: Sequence[str], batches: Sequence[Predictions]
+) -> dict[str, pa.Array]:
+    scores = np.concatenate([batch.probabilities for batch in batches])
+    order = np.argsort(-scores[:, :-1], axis=1, kind="stable")[:, :TOP]
+    names = np.array(labels, dtype=object)[order]
     return {
-        "classifier_brands": pa.array(names.tolist(), pa.list_(pa.string())),
-        "classifier_scores": pa.array(
+        f"{kind}_brands": pa.array(names.tolist(), pa.list_(pa.string())),
+        f"{kind}_scores": pa.array(
             np.take_along_axis(scores, order, axis=1).tolist(), pa.list_(pa.float32())
         ),
-        "classifier_none": pa.array(scores[:, -1], pa.float32()),
-        "embedding": pa.ListArray.from_arrays(pa.array(ends), halves),
+        f"{kind}_none": pa.array(scores[:, -1], pa.float32()),
     }
 
 
@@ -143,6 +154,7 @@ COLUMNS = {
     "classifier": classifier_columns,
     "detector": detector_columns,
     "variation": variation_columns,
+    "text": text_columns,
 }
 
 

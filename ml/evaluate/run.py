@@ -13,10 +13,10 @@ from ml.evaluate.judging import judge
 from ml.evaluate.report import build_report
 from ml.evaluate.scored import scored
 from ml.evaluate.scores_file import scores_path, write_scores
-from ml.images import image_area, image_paths
+from ml.images import image_area
 from ml.manifest import read_manifest
 from ml.models.base import Predictions, ShouldStop
-from ml.predict import BATCH, load_models, score
+from ml.predict import inputs_of, load_models, score
 from ml.progress import Progress
 
 TEST_SPLITS = ("closed", "open", "business")
@@ -47,14 +47,14 @@ def evaluate(
     rows = data.rows(*TEST_SPLITS)
     if not len(rows):
         raise InputError(f"{data.path}: no rows with split {', '.join(TEST_SPLITS)}")
-    paths = image_paths(data, rows["image"].to_pylist())
     predictors = load_models(models)
+    inputs = inputs_of(data, rows, predictors)
     parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for i, batch in enumerate(score(predictors, paths, should_stop=should_stop)):
-        progress.report("score", i * BATCH / len(paths))
+    for i, batch in enumerate(score(predictors, inputs, should_stop=should_stop)):
+        progress.report("score", i * inputs.batch / len(inputs))
         for kind, predictions in batch.items():
             parts[kind].append(predictions)
-    share = box_shares(rows, paths)
+    share = box_shares(rows, inputs.paths)
     reports = {}
     for kind, found in parts.items():
         own = scored(kind, predictors[kind].labels, rows, found, share)
@@ -71,10 +71,11 @@ def evaluate(
 
 
 def box_shares(rows: pa.Table, paths: Sequence[Path]) -> np.ndarray:
-    """[n]: the largest true box's share of the image; NaN where none is known."""
-    shares = np.full(len(paths), np.nan)
+    """[n]: the largest true box's share of the image; NaN where none is known, or no image is
+    looked at (`paths` is empty)."""
+    shares = np.full(len(rows), np.nan)
     for i, boxes in enumerate(rows["boxes"].to_pylist()):
-        if boxes:
+        if boxes and paths:
             areas = [(box["x2"] - box["x1"]) * (box["y2"] - box["y1"]) for box in boxes]
             shares[i] = max(areas) / image_area(paths[i])
     return shares

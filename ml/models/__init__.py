@@ -5,12 +5,13 @@ from typing import cast
 
 from ml.artifact import Artifact
 from ml.errors import InputError
-from ml.models.base import ModelModule, Predictor
+from ml.models.base import AnyPredictor, ModelModule
 
 KINDS = {
     "classifier": "ml.models.classifier",
     "detector": "ml.models.detector",
     "variation": "ml.models.variation",
+    "text": "ml.models.text",
 }
 
 
@@ -25,6 +26,6 @@ def model(kind: str) -> ModelModule:
     return cast(ModelModule, import_module(KINDS[kind]))
 
 
-def load(artifact: Artifact) -> Predictor:
+def load(artifact: Artifact) -> AnyPredictor:
     """The trained model in an artifact, ready to predict."""
     return model(artifact.kind).load(artifact)

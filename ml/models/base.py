@@ -4,7 +4,7 @@ A model is a module with
 
 - `Config`: a frozen dataclass, every field with a default (`--config` fills it by `parse_config`),
 - `train(*, config, manifest, out, init, progress, should_stop) -> Artifact`,
-- `load(artifact) -> Predictor`.
+- `load(artifact) -> Predictor`, or a `TitlePredictor` where it reads titles and not images.
 
 `train` is seeded by `config.seed` and resumable: it keeps a checkpoint in `out`, and called again
 with the same arguments it goes on from there and ends like an undisturbed run. It asks
@@ -15,7 +15,7 @@ class list may differ. Bad input is one `InputError`, raised before anything is 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -43,7 +43,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says about a batch of n images. What a model does not say is None.
+    """What a model says about a batch of n images or titles. What it does not say is None.
 
     Attributes:
         probabilities: (n, len(labels)) float32, calibrated, rows sum to 1.
@@ -57,7 +57,7 @@ class Predictions:
 
 
 class Predictor(Protocol):
-    """A trained model in memory."""
+    """A trained model of images in memory."""
 
     kind: str
     labels: list[str]
@@ -65,6 +65,21 @@ class Predictor(Protocol):
     def predict(self, images: Sequence[Image.Image]) -> Predictions:
         """Score RGB images of any size, in one batch, in their order."""
         ...
+
+
+@runtime_checkable
+class TitlePredictor(Protocol):
+    """A trained model of product titles in memory."""
+
+    kind: str
+    labels: list[str]
+
+    def predict_titles(self, titles: Sequence[str]) -> Predictions:
+        """Score titles in any language, in one batch, in their order; "" where there is none."""
+        ...
+
+
+AnyPredictor = Predictor | TitlePredictor
 
 
 class ModelModule(Protocol):
@@ -84,7 +99,7 @@ class ModelModule(Protocol):
     ) -> Artifact: ...
 
     @staticmethod
-    def load(artifact: Artifact) -> Predictor: ...
+    def load(artifact: Artifact) -> AnyPredictor: ...
 
 
 def parse_config(cls: type[C], values: Mapping[str, Any]) -> C:

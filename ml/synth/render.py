@@ -16,6 +16,7 @@ from ml.synth.commerce import Merchant, make_offer
 from ml.synth.plan import FOLDERS, Plan
 from ml.synth.scene import OVERSAMPLING, Scene, draw_scene
 from ml.synth.subject import Box
+from ml.synth.titles import draw_title
 
 # Marks smaller than this in the finished picture are nothing a person would box, in pixels.
 MIN_MARK = (8.0, 5.0)
@@ -34,12 +35,13 @@ class World:
 
 
 def render(world: World, plan: Plan) -> dict[str, Any]:
-    """Draw one picture, write it, and return its manifest row with the full truth, and what only
-    `products.csv` has (`file`, `article_type`, `weak_brand`, `width`, `height`)."""
-    source = plan.index if plan.copy_of is None else plan.copy_of
-    drawn = np.random.default_rng([world.seed, 2, FOLDERS.index(plan.folder), source])
+    """Draw one picture, write it, and return its manifest row with the full truth, what only
+    `products.csv` has (`file`, `article_type`, `weak_brand`, `width`, `height`), and how the title
+    tells the brand (`title_brand`, `title_form`, `title_way`)."""
+    source = source_of(plan)
+    drawn = drawing_stream(world.seed, plan)
     own = np.random.default_rng([world.seed, 3, FOLDERS.index(plan.folder), plan.index])
-    kind = _kind(drawn, plan, world.brands)
+    kind = draw_kind(drawn, plan, world.brands)
     scene = draw_scene(drawn, plan, world.brands, kind=kind, size=_shape(drawn, world.size))
     picture, boxes = _finish(drawn, scene)
     if plan.copy_of is not None:
@@ -65,14 +67,10 @@ def _row(
     brand = world.brands[plan.brand] if plan.brand is not None else None
     listed = brand if brand is not None and brand.listed else None
     offer = make_offer(rng, plan, world.brands, world.merchants, kind)
-    # The product table names a brand in the title even where the picture shows none.
-    named = plan.weak_brand if plan.weak_brand is not None else plan.brand
-    called = None
-    if named is not None:
-        called = (world.brands[named].name_en, world.brands[named].name_zh)
+    title = draw_title(seed=world.seed, plan=plan, brands=world.brands, kind=kind)
     attack = plan.attack if plan.look not in ("mass_style", "look_alike") else plan.look
     return {
-        "title": names.title(rng, kind=kind, names=called),
+        "title": title.text,
         "answer": "brand" if listed else ("other" if brand else "none"),
         "brand": listed.key if listed else None,
         "boxes": _named(boxes, listed),
@@ -88,6 +86,9 @@ def _row(
         "source": plan.folder,
         "article_type": names.KINDS_EN[kind],
         "weak_brand": world.brands[plan.weak_brand].key if plan.weak_brand is not None else "",
+        "title_brand": world.brands[title.brand].key if title.brand is not None else "",
+        "title_form": title.form,
+        "title_way": title.way,
     }
 
 
@@ -99,7 +100,17 @@ def _named(boxes: list[Box], brand: Brand | None) -> list[Mapping[str, Any]]:
     return [dict(zip(sides, box, strict=True)) | {"brand": brand.key} for box in boxes]
 
 
-def _kind(rng: np.random.Generator, plan: Plan, brands: list[Brand]) -> str:
+def source_of(plan: Plan) -> int:
+    """Index of the picture that is drawn: the original of a near-duplicate."""
+    return plan.index if plan.copy_of is None else plan.copy_of
+
+
+def drawing_stream(seed: int, plan: Plan) -> np.random.Generator:
+    """What a picture is drawn from, the same for its near-duplicates. `draw_kind` comes first."""
+    return np.random.default_rng([seed, 2, FOLDERS.index(plan.folder), source_of(plan)])
+
+
+def draw_kind(rng: np.random.Generator, plan: Plan, brands: list[Brand]) -> str:
     """A product kind that the brand sells; not a watch where the dress is all there is to see."""
     shown = plan.brand if plan.brand is not None else plan.weak_brand
     kinds = brands[shown].kinds if shown is not None else sorted(names.KINDS_EN)

@@ -10,6 +10,7 @@ from ml.synth.commerce import Merchant
 
 _PRODUCT = ("id", "file", "brand", "title", "category", "article_type", "merchant", "price")
 _TRUSTED = ("answer", "variation", "has_logo", "risk", "attack", "product")
+_TITLE = ("sha256", "title_brand", "title_form", "title_way")
 _BOX = ("file", "brand", "x1", "y1", "x2", "y2", "width", "height")
 
 # Trusted columns by folder: what is known there without asking anybody.
@@ -32,6 +33,11 @@ def write_folder_tables(folder: str, rows: Sequence[Mapping[str, Any]], director
     if folder in _BOXED:
         boxes = (line for row in rows for line in _box_lines(row))
         _write(directory / "boxes.csv", _BOX, boxes)
+
+
+def write_title_truth(rows: Sequence[Mapping[str, Any]], directory: Path) -> None:
+    """Write `titles.csv`: how each title tells the brand. Apart from all that training reads."""
+    _write(directory / "titles.csv", _TITLE, ({name: row[name] for name in _TITLE} for row in rows))
 
 
 def write_merchants(merchants: list[Merchant], brands: list[Brand], directory: Path) -> None:

@@ -17,7 +17,7 @@ from ml.synth.commerce import make_merchants
 from ml.synth.guidelines import write_brands
 from ml.synth.plan import FOLDERS, Cast, Plan, plan_folder
 from ml.synth.render import World, render
-from ml.synth.tables import write_folder_tables, write_merchants
+from ml.synth.tables import write_folder_tables, write_merchants, write_title_truth
 
 SIZES = (48, 512)
 # Below this many pictures a second process costs more than it saves.
@@ -94,7 +94,7 @@ def _write_world(world: World, counts: dict[str, int], progress: Progress) -> No
         (world.directory / folder).mkdir(parents=True)
     write_brands(world.brands, directory=world.directory, seed=world.seed)
     write_merchants(world.merchants, world.brands, world.directory)
-    rows = _draw(world, _plans(world.brands, counts, world.seed), progress)
+    rows = _draw(world, plan_world(world.brands, counts, world.seed), progress)
     for folder in FOLDERS:
         of_folder = [row for row in rows if row["source"] == folder]
         write_folder_tables(folder, of_folder, world.directory / folder)
@@ -103,6 +103,7 @@ def _write_world(world: World, counts: dict[str, int], progress: Progress) -> No
         row | {"image": f"../{row['image']}"} for row in truth if row["split"] == "pool"
     ]  # a manifest's paths are relative to its own folder
     write_manifest(pool, world.directory / "truth")
+    write_title_truth(rows, world.directory / "truth")
     asked = ("answer", "brand", "boxes", "variation", "has_logo", "risk", "attack", "licensed")
     unknown: dict[str, Any] = dict.fromkeys(asked) | {"answer": "unlabelled"}
     write_manifest(
@@ -110,7 +111,8 @@ def _write_world(world: World, counts: dict[str, int], progress: Progress) -> No
     )
 
 
-def _plans(brands: list[Brand], counts: dict[str, int], seed: int) -> list[Plan]:
+def plan_world(brands: list[Brand], counts: dict[str, int], seed: int) -> list[Plan]:
+    """The plans of all folders; `counts` says how many pictures of each."""
     listed = sum(brand.listed for brand in brands)
     cast = Cast(listed=listed, unlisted=len(brands) - listed)
     return [

@@ -93,22 +93,10 @@ def test_a_smear_takes_a_part_of_the_mark_and_leaves_a_part():
         assert 0.3 < kept < 0.9
 
 
-def test_disguised_and_misspelt_names_are_not_the_name():
+def test_misspelt_names_are_not_the_name():
     rng = np.random.default_rng(0)
-    for english, chinese in names.brand_names(rng, 100):
-        for _ in range(8):
-            found = names.disguise(rng, english, chinese)
-            assert english.lower() not in found.lower()
-            assert chinese not in found
-            assert names.misspell(rng, english) != english
-
-
-def test_titles_name_disguise_or_leave_out_the_brand():
-    rng = np.random.default_rng(0)
-    titles = [names.title(rng, kind="bag", names=("Keta", "科塔")) for _ in range(600)]
-    named = np.mean(["Keta" in title or "科塔" in title for title in titles])
-    assert 0.38 < named < 0.52
-    assert 0.4 < np.mean([title.isascii() for title in titles]) < 0.6
+    for english, _ in names.brand_names(rng, 100):
+        assert all(names.misspell(rng, english) != english for _ in range(8))
 
 
 def test_one_in_a_hundred_of_the_open_set_shows_a_listed_brand():
