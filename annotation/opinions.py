@@ -15,8 +15,8 @@ from annotation.brand_groups import groups_of
 from annotation.models import Assignment, Consensus, Hold, Label, Task, TestAttempt
 from annotation.quality.asking import ask_again
 
-# Somebody who has not been handed a task for so long has gone home.
-AT_WORK = timedelta(hours=8)
+# Somebody who has not been handed a task for so long has gone, and a round must not wait for them.
+AT_WORK = timedelta(hours=1)
 # Asked once more of everybody: what they were shown when they answered was another guideline.
 ASKED_AGAIN = "guideline_changed"
 

@@ -14,6 +14,7 @@ from annotation.gateway import trimming, work
 from annotation.gateway.guard import GatewayRequest
 from annotation.gateway.replies import body_of, refused, told
 from annotation.gateway.shapes import check_answer, check_draft
+from annotation.gateway.upstream import Entry
 from annotation.locks import advisory_lock
 from annotation.models import Task
 
@@ -40,17 +41,18 @@ def _write(request: GatewayRequest, task: Task, answer: dict[str, Any]) -> dict[
     """Send an answer so that it arrives once: after an attempt whose end nobody saw, what is there
     is changed instead."""
     visitor = request.visitor
-    own = {**answer, "completed_by": visitor.entry.remote_id}
     if cache.get(_sent_key(request, task)):
         remote = work.read(visitor=visitor, task=task)
         for there in remote["annotations"]:
             if trimming.is_own(there, entry=visitor.entry):
                 return dict(visitor.ask("PATCH", f"/api/annotations/{there['id']}/", body=answer))
 
+    def own(entry: Entry) -> dict[str, Any]:
+        return {**answer, "completed_by": entry.remote_id}
+
     def again() -> None:
         """The session was closed: so was perhaps the Label Studio that knew this number."""
         work.read(visitor=visitor, task=task)
-        own["completed_by"] = visitor.entry.remote_id
 
     work.make_sure_it_is_there(visitor=visitor, task=task)
     cache.set(_sent_key(request, task), True, SENT_SECONDS)

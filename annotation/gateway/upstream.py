@@ -85,7 +85,8 @@ class Visitor:
         before_repeat: Callable[[], None] | None = None,
     ) -> httpx.Response:
         """An answer whose content is still to be read; the caller closes it. A session that has
-        run out is opened again; `before_repeat` may then object to the same request."""
+        run out is opened again; `before_repeat` may then object to the same request. A `body`
+        that names the person is a function of the session it goes out with."""
         entry = self.entry
         response = _send(entry, method, path, query=query, body=body, headers=headers)
         if _is_expired(response):
@@ -154,6 +155,7 @@ def _send(
     body: Any,
     headers: Mapping[str, str] | None,
 ) -> httpx.Response:
+    body = body(entry) if callable(body) else body
     content = b"" if body is None else json.dumps(body).encode()
     request = httpx.Request(
         method,
