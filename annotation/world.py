@@ -38,8 +38,8 @@ class Folder:
     trusted: bool
 
 
-# The product table is the word of shops; of the pool nothing is known, of the open set next to
-# nothing; the others were made by people who looked.
+# The product table is the word of shops; of the pool nothing is known, of the open set how it is
+# arranged: true collages are no false alarms. The others were made by people who looked.
 FOLDERS = (
     Folder("train", "product_table", "train", trusted=False),
     Folder("detection", "detection", "train", trusted=True),

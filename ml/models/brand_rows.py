@@ -10,7 +10,7 @@ import pyarrow as pa
 from ml.errors import InputError
 from ml.manifest import Manifest
 from ml.models.negatives import choose_negatives
-from ml.models.samples import held_out
+from ml.models.samples import ENOUGH_TO_CALIBRATE, held_out
 
 BACKGROUND = "none"
 KNOWN = ("brand", "none", "other")
@@ -36,7 +36,8 @@ def choose_brand_rows(
 ) -> BrandRows:
     """Training rows: brands, chosen background rows, and unlabelled rows with a brand ruled out.
 
-    Calibration rows are the answered `val` rows, or `holdout` of the answered `train` groups.
+    Calibration rows are the answered `val` rows, and while they are few `holdout` of the answered
+    `train` groups too.
 
     Raises:
         InputError: no training rows, no brands, a brand with one image, or no background.
@@ -53,9 +54,10 @@ def choose_brand_rows(
         raise InputError(f"{manifest.path}: no negatives (answer none or other) in split train")
     answered = positive | background
     validation = _answered(manifest.rows("val"))
-    if not len(validation):
+    if len(validation) < ENOUGH_TO_CALIBRATE:
         held = answered & held_out(_groups(table), holdout) & ~_small(brand, labels)
-        validation, answered = table.filter(held), answered & ~held
+        validation = pa.concat_tables([validation, table.filter(held)])
+        answered &= ~held
     negatives = _negatives(
         table,
         np.flatnonzero(background & answered),

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Rows of `val` that calibrate alone. A temperature fitted on the first answer of a round says only
+# that the model was right once, and makes it sure of everything.
+ENOUGH_TO_CALIBRATE = 50
+
 
 @dataclass(frozen=True)
 class Samples:

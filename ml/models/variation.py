@@ -21,7 +21,7 @@ from ml.models.config import NetConfig, inherited, memory_side, with_preset
 from ml.models.device import choose_device, has_fast_bfloat16
 from ml.models.net_predictor import NetPredictor
 from ml.models.net_training import train_net
-from ml.models.samples import Samples, held_out, one_hot
+from ml.models.samples import ENOUGH_TO_CALIBRATE, Samples, held_out, one_hot
 from ml.progress import Progress
 
 KIND = "variation"
@@ -108,7 +108,7 @@ def load(artifact: Artifact) -> NetPredictor:
 
 
 def _rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
-    """Training and calibration rows.
+    """Training and calibration rows: those of `val`, and while they are few a share of `train`.
 
     Raises:
         InputError: a class has fewer than two training rows.
@@ -123,12 +123,12 @@ def _rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
                 "at least 2 are needed"
             )
     validation = _known(manifest.rows("val"))
-    if len(validation):
+    if len(validation) >= ENOUGH_TO_CALIBRATE:
         return table, validation
     columns = (table[name].to_pylist() for name in ("group", "sha256", "image"))
     held = held_out([g or s or i for g, s, i in zip(*columns, strict=True)], config.holdout)
     held &= ~np.isin(kinds, [name for name in LABELS if np.sum(kinds == name) < 5])
-    return table.filter(~held), table.filter(held)
+    return table.filter(~held), pa.concat_tables([validation, table.filter(held)])
 
 
 def _known(table: pa.Table) -> pa.Table:

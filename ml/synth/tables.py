@@ -20,7 +20,7 @@ _KNOWN = {
     "variation": ("variation",),
     "pool": (),
     "closed": ("answer", "variation", "has_logo"),
-    "open": (),
+    "open": ("variation",),
     "business": ("answer", "variation", "has_logo", "risk", "attack"),
 }
 _BOXED = ("detection", "closed", "business")
