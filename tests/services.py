@@ -16,7 +16,7 @@ import pytest
 # Files whose tests ask for one and the same server of the session.
 SHARED = {
     **dict.fromkeys(
-        [f"tests/e2e/test_{name}.py" for name in ("loop", "only_own_work", "web_browser")],
+        [f"tests/e2e/test_{name}.py" for name in ("loop", "web_browser", "within_bounds")],
         "platform",
     ),
     **dict.fromkeys(
