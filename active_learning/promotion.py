@@ -117,7 +117,12 @@ def settle(*, candidate: Release) -> Release | None:
         if composition == versions_of(candidate):
             return promote(release=candidate, by=None, why=why)
         mixed = _mix(candidate, evaluation, theirs, composition, winners)
-        reject(release=candidate, why=f"{why}; what passed is in {mixed}")
+        # Told with the candidate alone: the mixed release has taken over the verdicts as they were.
+        told = sentence("it is in release %(number)s", number=mixed.number) | {"met": True}
+        for kind in winners:
+            candidate.gate[kind]["reasons"].append(told)
+        candidate.save(update_fields=["gate"])
+        reject(release=candidate, why=verdict_in_words(candidate.gate))
         return promote(release=mixed, by=None, why=why)
 
 

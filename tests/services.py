@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -101,7 +102,8 @@ def pytest_load_initial_conftests() -> None:
 def _share(number: int) -> None:
     """One of several processes of a run: they share the controller's services, whose addresses
     came with the environment, but neither keys nor files. (pytest-django numbers databases.)"""
-    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number + 1}"
+    redis = urlsplit(os.environ["REDIS_URL"])
+    os.environ["REDIS_URL"] = redis._replace(path=f"/{number + 1}").geturl()
     home = Path(os.environ["TOUCHSTONE_HOME"]) / f"process-{number}"
     home.mkdir(exist_ok=True)
     os.environ["TOUCHSTONE_HOME"] = str(home)

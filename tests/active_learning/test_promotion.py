@@ -107,6 +107,8 @@ def test_what_passed_is_promoted_beside_the_champions_others(champion, version):
     assert new.state == "rejected"
     assert new.gate["variation"]["passed"] is False
     assert "variation did not pass" in new.events.get().why
+    assert f"it is in release {live.number}" in new.events.get().why
+    assert "it is in" not in live.events.get().why
     assert Evaluation.objects.get(release=live).report["variation"] == report(0.5)
 
 
