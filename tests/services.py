@@ -1,5 +1,6 @@
 """A pytest plugin (loaded by `-p` in pyproject.toml, before Django reads its settings): a real
-PostgreSQL and Redis of the run's own, in a temporary home, stopped at the end."""
+PostgreSQL and Redis of the run's own, in a temporary home where the tests' own files lie too; all
+that runs in it is stopped at the end."""
 
 import logging
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 # Files whose tests ask for one and the same server of the session.
@@ -74,7 +76,20 @@ class Services:
         if self._postgres is not None:
             self._postgres.cleanup_mode = "stop"
             self._postgres.cleanup()
+        self._end_leftovers()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _end_leftovers(self) -> None:
+        """Servers that tests started and could not stop, because the run was interrupted. All
+        have their files in the run's folder, and its name in their environment."""
+        own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        for process in psutil.process_iter():
+            try:
+                values = process.environ().values()
+                if process.pid not in own and any(str(self.home) in value for value in values):
+                    process.kill()
+            except psutil.Error:
+                continue  # gone meanwhile, or another user's: not ours
 
 
 def _wait_for_port(port: int, seconds: float = 10) -> None:
@@ -131,6 +146,12 @@ def _rank(item: pytest.Item) -> int:
     """0: starts servers of its own; 1: takes long; 2: the rest."""
     marks = ("labelstudio", "slow")
     return next((n for n, mark in enumerate(marks) if item.get_closest_marker(mark)), 2)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if _worker is None and config.option.basetemp is None:
+        config.option.basetemp = str(_services.home / "tmp")
 
 
 def pytest_unconfigure() -> None:

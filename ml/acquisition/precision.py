@@ -4,7 +4,7 @@ the budget."""
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv  # scipy.stats takes 1.5 s to import
 
 from ml.errors import InputError
 
@@ -42,7 +42,7 @@ def brand_precision(hits: np.ndarray, draws: np.ndarray, level: float = 0.9) -> 
     a = hits + PRIOR_STRENGTH * common
     b = draws - hits + PRIOR_STRENGTH * (1.0 - common)
     tail = (1.0 - level) / 2
-    return Precision(mean=a / (a + b), low=beta.ppf(tail, a, b), high=beta.ppf(1 - tail, a, b))
+    return Precision(mean=a / (a + b), low=betaincinv(a, b, tail), high=betaincinv(a, b, 1 - tail))
 
 
 def allocate_budget(
