@@ -32,8 +32,8 @@ from annotation.models import (
 from annotation.qualification_tests import save_group
 from annotation.vectors import open_space, serve_space, store_vectors
 from annotation.world import load_world
+from ml.bench.copies import alter
 from ml.manifest import Manifest, read_manifest
-from tests.copied_pictures import alter
 from tests.demo_loop import make_releases, make_rounds, make_runs, make_sync
 from tests.demo_review import make_flagged
 from tests.demo_rows import make_people

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-# Files whose tests ask for one and the same server of the session.
+# Files whose tests share one server of the session. Those on the platform come in this order: the
+# round wants it as it was installed, the last one stops it.
+ON_THE_PLATFORM = [
+    f"tests/e2e/test_{name}.py" for name in ("loop", "web_browser", "within_bounds", "sync", "down")
+]
 SHARED = {
-    **dict.fromkeys(
-        [f"tests/e2e/test_{name}.py" for name in ("loop", "web_browser", "within_bounds")],
-        "platform",
-    ),
+    **dict.fromkeys(ON_THE_PLATFORM, "platform"),
     **dict.fromkeys(
         [
             f"tests/annotation/labelstudio/test_{name}.py"
@@ -138,14 +139,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what is slow: a long file begun last would leave the other process idle."""
-    if _worker is not None:
-        items.sort(key=_rank)
+    items.sort(key=_rank)
 
 
 def _rank(item: pytest.Item) -> int:
-    """0: starts servers of its own; 1: takes long; 2: the rest."""
-    marks = ("labelstudio", "slow")
-    return next((n for n, mark in enumerate(marks) if item.get_closest_marker(mark)), 2)
+    file = item.nodeid.partition("::")[0]
+    if file in ON_THE_PLATFORM:
+        return ON_THE_PLATFORM.index(file)
+    # While the first process installs Label Studio, the second one does what needs none.
+    if item.get_closest_marker("labelstudio"):
+        return 11
+    return 10 if item.get_closest_marker("slow") else 12
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,6 +9,7 @@ from typing import Any
 from ml.errors import InputError
 
 BENCHMARKS = {
+    "copies": "ml.bench.copies",
     "synth": "ml.bench.synth",
     "text": "ml.bench.text",
 }

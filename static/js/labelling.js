@@ -176,7 +176,12 @@
     }
     const name = FIELDS[event.key.toLowerCase()];
     if (!name || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    // After Label Studio's own key has picked the choice, and so that the letter is not typed.
+    if (field(name)?.offsetParent) {
+      event.preventDefault(); // the letter is not typed
+      enter(name);
+      return;
+    }
+    // After Label Studio's own key has picked the choice, which brings the field.
     early = "";
     setTimeout(() => enter(name), 0);
   }, true);

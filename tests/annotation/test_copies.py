@@ -16,10 +16,10 @@ from annotation.ingest.decode import read_picture
 from annotation.models import Flag, Image, ImageCopy, Label
 from annotation.review import ReviewError, Verdict
 from annotation.selectors.review import yields
+from ml.bench.copies import CHANGES, alter, originals
 from ml.progress import Progress
 from ml.synth import generate
 from tests.annotation.review_rows import make_flag, make_merchant, make_product
-from tests.copied_pictures import CHANGES, alter, originals
 from tests.factories import BrandFactory, ImageFactory
 
 

@@ -1,6 +1,5 @@
 """A person's way through the running platform in a real browser: log in, see what a round chose,
-answer it in Label Studio by keyboard, and watch the answer arrive. The name puts it after the
-tests of the loop, whose counts its own task would change."""
+answer it in Label Studio by keyboard, and watch the answer arrive."""
 
 import json
 import os

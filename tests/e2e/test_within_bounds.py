@@ -1,6 +1,6 @@
 """A labeler in a real browser: logs in once, on our page; labels two tasks through the gateway; and
-reaches nothing else of Label Studio's. The name puts it last: it leaves its labeler a task open,
-which others of the same labeler would be shown first."""
+reaches nothing else of Label Studio's. It leaves its labeler a task open, which a later test of the
+same labeler would be shown first."""
 
 import json
 import os

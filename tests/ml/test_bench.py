@@ -78,3 +78,19 @@ def test_bad_input_is_one_line_and_leaves_nothing(argv, tmp_path, monkeypatch, c
     assert run(*argv) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_copies_counts_what_is_found_and_what_is_mistaken(tmp_path):
+    """A smaller run of the figures in docs/benchmarks.md, section Modified copies."""
+    out = tmp_path / "copies.json"
+    assert run("bench", "copies", "--quick", "--json", out) == 0
+    figures = json.loads(out.read_text())
+    for change, counts in figures["changes"].items():
+        assert counts["of"] == figures["sizes"]["pictures"]
+        # Recolouring by a turn of all hues changes which of two neighbours is the lighter one.
+        least = 0.85 if change == "recoloured" else 0.95
+        assert counts["found"] >= least * counts["of"], change
+        assert counts["named"] <= counts["found"]
+    assert figures["unrelated"]["of"] == figures["sizes"]["pairs"]
+    assert figures["unrelated"]["taken"] == 0

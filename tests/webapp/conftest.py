@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from tests.demo_rows import make_demo, make_people
@@ -24,6 +25,10 @@ def people(db) -> dict[str, User]:
 @pytest.fixture
 def demo(db) -> None:
     make_demo()
+    # As the database does by itself once rows are committed. What it knows of the tables may be
+    # from a test before, and then it plans as for that.
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 @pytest.fixture

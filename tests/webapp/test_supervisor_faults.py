@@ -1,7 +1,6 @@
 """The real platform, really killed: every process once, then the supervisor."""
 
 import shutil
-import socket
 import time
 
 import httpx
@@ -112,21 +111,7 @@ def test_the_next_up_takes_over_what_a_killed_supervisor_left(platform):
     assert is_whole(platform)
 
 
-def test_down_leaves_nothing_behind(platform):
-    ports = [platform.web_port, platform.label_studio_port, int(platform.services["REDIS_PORT"])]
-    began = time.monotonic()
-    assert platform.down().returncode == 0
-    assert time.monotonic() - began < 40  # 6 s on a machine with nothing else to do
-    assert processes.marked(platform.home) == []
-    assert not (platform.home / "pg" / "postmaster.pid").exists()
-    for port in ports:
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
-    assert platform.manage("status").returncode == 3
-
-
 def test_down_stops_what_a_killed_supervisor_left(platform):
-    assert platform.up().returncode == 0
     psutil.Process(read_state(platform.home)["supervisor"]["pid"]).kill()
     stopped = platform.down()
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
