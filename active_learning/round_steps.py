@@ -113,9 +113,14 @@ def train(round_: Round) -> dict:
     wanted = [kind for kind in ModelKind.values if datasets.has_material(dataset, kind)]
     if not wanted:
         raise StepFailed("the dataset has nothing to train on: ingest labelled images first")
-    runs = {}
+    runs, busy = {}, None
     for kind in wanted:
-        runs[kind] = _run_for(round_, kind) or _request(round_, kind)
+        try:
+            runs[kind] = _run_for(round_, kind) or _request(round_, kind)
+        except Waiting as waiting:  # the others need not wait with it
+            busy = waiting
+    if busy:
+        raise busy
     for kind, run in runs.items():
         _wait_for(run, f"training of the {kind}")
     return {kind: str(run.model_version) for kind, run in runs.items()}

@@ -122,3 +122,16 @@ def test_a_grown_log_is_rotated_and_its_writer_goes_on(tmp_path):
     assert log.read_text() == "third"
     assert (tmp_path / "web.log.1").read_text().startswith("second")
     assert (tmp_path / "web.log.2").read_text().startswith("first")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_what_is_no_number_of_trainings_at_once_is_refused(tmp_path, number):
+    with pytest.raises(UpError, match="TRAIN_PROCESSES"):
+        plan_of(tmp_path, {"TRAIN_PROCESSES": number})
+
+
+def test_as_many_trainings_run_at_once_as_is_said(tmp_path):
+    write_plan(plan_of(tmp_path))
+    plan = load_plan(home=tmp_path, base_dir=tmp_path, environment={"TRAIN_PROCESSES": "3"})
+    (worker,) = [spec for spec in specs_of(plan) if spec.name == "worker-train"]
+    assert worker.argv[worker.argv.index("-c") + 1] == "3"

@@ -29,6 +29,7 @@ class Plan:
     external: frozenset[str]  # names of EXTERNAL_NAMES that the environment gave
     services: dict[str, str]
     secrets: dict[str, str]
+    train_processes: int = 1  # trainings at once, of different models
 
     @property
     def web_port(self) -> int:
@@ -111,6 +112,7 @@ def make_plan(
         external=external,
         services=services,
         secrets=secrets,
+        train_processes=_train_processes(environment),
     )
 
 
@@ -124,6 +126,7 @@ def load_plan(*, home: Path, base_dir: Path, environment: Mapping[str, str]) -> 
         external=frozenset(name for name in EXTERNAL_NAMES if environment.get(name)),
         services=read_json(home / FILE),
         secrets=read_json(home / "secrets.json"),
+        train_processes=_train_processes(environment),
     )
 
 
@@ -164,6 +167,18 @@ def _redis_port(remembered: str | None, *, runs: bool) -> int:
     if remembered and (runs or port_is_free(int(remembered))):
         return int(remembered)
     return free_port()
+
+
+def _train_processes(environment: Mapping[str, str]) -> int:
+    """`TRAIN_PROCESSES`, or two where a training leaves half the cores free (see
+    `active_learning.child`) and no accelerator's memory is to be shared."""
+    given = environment.get("TRAIN_PROCESSES")
+    if given:
+        if not given.isdecimal() or int(given) < 1:
+            raise UpError(f"TRAIN_PROCESSES is {given!r}, not a number from 1 up")
+        return int(given)
+    accelerator = Path("/dev/nvidiactl").exists()
+    return 1 if accelerator or (os.cpu_count() or 1) < 2 else 2
 
 
 def _port(name: str, value: str) -> int:

@@ -19,8 +19,15 @@ WORLD = {
     "pool": 1200,
     "size": 128,
 }
-# Most items are asked of two people: fewer of them than a round asks by itself keep it short.
-ROUND = {"budget": {"brand": 100, "boxes": 24, "variation": 12}}
+# Most items are asked of two people: fewer of them than a round asks by itself, and shorter
+# trainings than a model gets by itself, keep it short.
+ROUND = {
+    "budget": {"brand": 88, "boxes": 20, "variation": 12},
+    "train": {
+        "classifier": {"epochs": 20, "warm_epochs": 6},
+        "detector": {"steps": 700, "warm_steps": 250},
+    },
+}
 # Small enough that a round's answers set off a training of their own, besides the round's.
 TRIGGER = {"RETRAIN_AFTER_LABELS": "60", "RETRAIN_DEBOUNCE_SECONDS": "5"}
 
