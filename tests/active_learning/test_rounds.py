@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 
 from active_learning import round_steps, rounds
-from active_learning.models import Release, Round, RoundStep
+from active_learning.models import Release, Round, RoundStep, TrainingRun
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
+from tests.active_learning.factories import DatasetVersionFactory, TrainingRunFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +181,12 @@ def _environment() -> dict[str, str]:
 def _wait_until_free(name: str) -> None:
     with advisory_lock(name, wait=True) as held:
         assert held
+
+
+def test_a_model_in_training_elsewhere_holds_up_no_other_model_of_the_round():
+    busy = TrainingRunFactory(kind="classifier", state="running")
+    round_ = Round.objects.create(number=1, seed=1, dataset=DatasetVersionFactory())
+    with pytest.raises(Waiting, match="another training of the classifier"):
+        round_steps.train(round_)
+    queued = TrainingRun.objects.exclude(pk=busy.pk).values_list("kind", "dataset")
+    assert set(queued) == {(kind, round_.dataset_id) for kind in ("detector", "variation")}
