@@ -129,13 +129,23 @@ def _start(plan: Plan) -> TrainingRun | None:
         return None
     try:
         run = training.request_training(
-            kind=plan.kind, dataset=dataset, trigger=TrainingRun.Trigger.LABELS
+            kind=plan.kind,
+            dataset=dataset,
+            trigger=TrainingRun.Trigger.LABELS,
+            config=_recipe(plan.kind),
         )
     except training.TrainingError as error:  # somebody was quicker, or too little to train on
         logger.info("%s: not started: %s", plan.kind, error)
         return None
     logger.info("%s: %s", run, plan.reason)
     return run
+
+
+def _recipe(kind: str) -> dict:
+    """What the model in use was trained with, but for the brands, which the dataset tells."""
+    run = TrainingRun.objects.filter(model_version=training.champion_version(kind=kind)).first()
+    config = run.config if run else {}
+    return {name: value for name, value in config.items() if name != "brands"}
 
 
 def follow_up() -> None:

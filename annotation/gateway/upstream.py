@@ -42,13 +42,13 @@ class Visitor:
     """A person's access to Label Studio."""
 
     def __init__(self, user: User) -> None:
-        self._user = user
+        self.user = user
 
     @property
     def entry(self) -> Entry:
         """Their session there, opened when there is none. Raises LabelStudioError."""
-        known = cache.get(_key(self._user.pk))
-        return Entry(**known) if known else _enter(self._user, stale=None)
+        known = cache.get(_key(self.user.pk))
+        return Entry(**known) if known else _enter(self.user, stale=None)
 
     def ask(
         self,
@@ -91,7 +91,7 @@ class Visitor:
         response = _send(entry, method, path, query=query, body=body, headers=headers)
         if _is_expired(response):
             response.close()
-            entry = _enter(self._user, stale=entry)
+            entry = _enter(self.user, stale=entry)
             if before_repeat is not None:
                 before_repeat()
             response = _send(entry, method, path, query=query, body=body, headers=headers)

@@ -21,7 +21,7 @@ from annotation.gateway.upstream import Visitor
 from annotation.labelstudio import sent
 from annotation.labelstudio.absorb import our_id
 from annotation.labelstudio.client import LabelStudioError
-from annotation.models import Assignment, LabelStudioProject, Task
+from annotation.models import Assignment, Label, LabelStudioProject, Task
 
 OWNED_SECONDS = 300  # how long an answer of Label Studio's to "whose is it?" is believed
 SEEN_SECONDS = 900  # and how long its number for a task
@@ -56,15 +56,34 @@ def task_or_404(*, user: User, remote_id: int) -> Task:
 
 
 def show(*, visitor: Visitor, handed: Handed, project: LabelStudioProject) -> dict:
-    """The task that was just handed out. On its first sight there is nothing of this person's to
-    show beside it: it is told as it was sent, and that Label Studio still holds it is asked while
-    they look at it. Raises NotThere."""
+    """The task that was just handed out, as it was sent. On its first sight there is nothing of
+    this person's to show beside it, and that Label Studio still holds it is asked while they look
+    at it; later there may be unfinished work, which alone is read from there: the whole task takes
+    Label Studio longer than anything else it is asked. Raises NotThere."""
     task = handed.task
-    known = sent.as_remote(task=task, project=project.remote_id or 0) if handed.first else None
-    if known is None:
+    known = sent.as_remote(task=task, project=project.remote_id or 0)
+    if known is not None and handed.first:
+        _beside.submit(_in_a_thread, _look_ahead, visitor, task)
+        return trimming.task(known, ours=task, entry=visitor.entry)
+    if known is None or not _was_seen(task) or _has_answered_before(visitor.user, task):
         return fetch(visitor=visitor, task=task)
-    _beside.submit(_in_a_thread, _look_ahead, visitor, task)
+    known["drafts"] = _drafts(visitor, task)
     return trimming.task(known, ours=task, entry=visitor.entry)
+
+
+def _has_answered_before(user: User, task: Task) -> bool:
+    """Whether there may be an answer of theirs to show beside the task."""
+    return Label.objects.filter(task=task, by=user).exists()
+
+
+def _drafts(visitor: Visitor, task: Task) -> list[dict[str, Any]]:
+    try:
+        drafts: list[dict[str, Any]] = visitor.ask("GET", f"/api/tasks/{task.remote_id}/drafts")
+    except LabelStudioError as error:
+        if error.status == 404:
+            raise NotThere from error
+        raise
+    return drafts
 
 
 def _look_ahead(visitor: Visitor, task: Task) -> None:
@@ -104,8 +123,13 @@ def read(*, visitor: Visitor, task: Task) -> dict:
 
 def make_sure_it_is_there(*, visitor: Visitor, task: Task) -> None:
     """Before an answer is sent to a number: that it still is this task's. Raises NotThere."""
-    if not cache.get(_seen_key(task)):
+    if not _was_seen(task):
         read(visitor=visitor, task=task)
+
+
+def _was_seen(task: Task) -> bool:
+    """Whether Label Studio lately had this task under its number."""
+    return bool(cache.get(_seen_key(task)))
 
 
 def _seen_key(task: Task) -> str:

@@ -70,6 +70,16 @@ def test_enough_new_labels_start_one_training(label):
     assert triggers.check_triggers() == []
 
 
+def test_a_triggered_training_is_done_as_the_model_in_use_was(label, champion):
+    TrainingRunFactory(
+        kind="classifier", state="succeeded", model_version=champion.classifier,
+        config={"warm_epochs": 3, "brands": ["retired"]},
+    )  # fmt: skip
+    label(NEEDED)
+    (run,) = triggers.check_triggers()
+    assert run.config == {"warm_epochs": 3, "brands": ["acme"]}
+
+
 @pytest.mark.usefixtures("champion")
 def test_labels_of_another_kind_do_not_count(label):
     label(NEEDED)

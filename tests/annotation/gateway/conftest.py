@@ -58,6 +58,11 @@ class FakeLabelStudio:
             row = {"id": number, "task": int(folder[3]), "user": "own@x.invalid", **body}
             (self.annotations if last == "annotations" else self.drafts)[number] = row
             return httpx.Response(201, json=row)
+        if folder[2:3] == ["tasks"] and last == "drafts":
+            if int(folder[3]) not in self.tasks:
+                return httpx.Response(404, json={})
+            found = [row for row in self.drafts.values() if row["task"] == int(folder[3])]
+            return httpx.Response(200, json=found)
         if folder[-1:] == ["tasks"] and last.isdecimal():
             found = self.tasks.get(int(last))
             return httpx.Response(200, json=found) if found else httpx.Response(404, json={})

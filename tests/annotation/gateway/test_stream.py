@@ -61,11 +61,41 @@ def test_what_is_seen_for_the_first_time_is_told_as_it_was_sent(gateway, put_off
     (look_ahead,) = put_off
     look_ahead()
     assert [request.url.path for request in gateway.studio.requests] == ["/api/tasks/13/"]
-    # Opened again there may be unfinished work, which Label Studio has.
+    # Opened again there may be unfinished work, which Label Studio has, and it alone is read.
+    for number, email in ((41, "operations@x.invalid"), (42, "labeler@x.invalid")):
+        gateway.studio.drafts[number] = {"id": number, "task": 13, "user": email, "result": []}
     again = post(client, NEXT).json()
-    assert len(gateway.studio.requests) == 2
-    assert set(again) == set(first)
-    assert set(again["predictions"][0]) <= set(first["predictions"][0]) | {"created_ago"}
+    assert [request.url.path for request in gateway.studio.requests[1:]] == ["/api/tasks/13/drafts"]
+    assert [draft["id"] for draft in again["drafts"]] == [41]
+    assert again | {"drafts": []} == first
+
+
+def test_what_is_opened_again_is_read_whole_when_it_may_have_moved_or_has_an_answer(
+    gateway, put_off
+):
+    sent.keep(
+        remote_ids={gateway.free.pk: 13}, entries=[{"data": {TASK_KEY: str(gateway.free.pk)}}]
+    )
+    client = gateway.as_("operations")
+    post(client, NEXT)
+    post(client, NEXT)  # not known to be there: nobody has looked yet
+    Label.objects.create(
+        task=gateway.free, image=gateway.free.image, kind="brand", source="labeler",
+        by=gateway.crew["operations"], answer="unsure",
+    )  # fmt: skip
+    post(client, NEXT)
+    assert [request.url.path for request in gateway.studio.requests] == ["/api/tasks/13/"] * 2
+
+
+def test_what_is_opened_again_after_label_studio_lost_it_is_said(gateway, put_off):
+    sent.keep(
+        remote_ids={gateway.free.pk: 13}, entries=[{"data": {TASK_KEY: str(gateway.free.pk)}}]
+    )
+    client = gateway.as_("operations")
+    post(client, NEXT)
+    put_off[0]()
+    gateway.studio.tasks.clear()
+    assert post(client, NEXT).status_code == 503
 
 
 def test_a_task_that_is_not_where_it_was_sent_is_said_with_the_answer(gateway, put_off):

@@ -22,10 +22,11 @@ WORLD = {
 # Most items are asked of two people: fewer of them than a round asks by itself, and shorter
 # trainings than a model gets by itself, keep it short.
 ROUND = {
-    "budget": {"brand": 88, "boxes": 20, "variation": 12},
+    "budget": {"brand": 72, "boxes": 16, "variation": 12},
     "train": {
-        "classifier": {"epochs": 20, "warm_epochs": 6},
-        "detector": {"steps": 700, "warm_steps": 250},
+        "classifier": {"epochs": 20, "warm_epochs": 4},
+        "variation": {"warm_epochs": 4},
+        "detector": {"steps": 700, "warm_steps": 160},
     },
 }
 # Small enough that a round's answers set off a training of their own, besides the round's.
