@@ -14,23 +14,23 @@ WORLD = {
     "brands": 8,
     "train": 900,
     "closed": 240,
-    "open": 1200,
+    "open": 1000,
     "business": 60,
-    "pool": 1200,
+    "pool": 900,
     "size": 128,
 }
 # Most items are asked of two people: fewer of them than a round asks by itself, and shorter
 # trainings than a model gets by itself, keep it short.
 ROUND = {
-    "budget": {"brand": 72, "boxes": 16, "variation": 12},
+    "budget": {"brand": 60, "boxes": 12, "variation": 10},
     "train": {
-        "classifier": {"epochs": 20, "warm_epochs": 4},
+        "classifier": {"epochs": 16, "warm_epochs": 4},
         "variation": {"warm_epochs": 4},
-        "detector": {"steps": 700, "warm_steps": 160},
+        "detector": {"steps": 500, "warm_steps": 100},
     },
 }
 # Small enough that a round's answers set off a training of their own, besides the round's.
-TRIGGER = {"RETRAIN_AFTER_LABELS": "60", "RETRAIN_DEBOUNCE_SECONDS": "5"}
+TRIGGER = {"RETRAIN_AFTER_LABELS": "35", "RETRAIN_DEBOUNCE_SECONDS": "5"}
 
 
 class Command(BaseCommand):
