@@ -24,9 +24,9 @@ WORLD = {
 ROUND = {
     "budget": {"brand": 60, "boxes": 12, "variation": 10},
     "train": {
-        "classifier": {"epochs": 16, "warm_epochs": 4},
-        "variation": {"warm_epochs": 4},
-        "detector": {"steps": 500, "warm_steps": 100},
+        "classifier": {"epochs": 20, "warm_epochs": 6},
+        "variation": {"warm_epochs": 4, "least_steps": 240},
+        "detector": {"steps": 500, "warm_steps": 150},
     },
 }
 # Small enough that a round's answers set off a training of their own, besides the round's.
