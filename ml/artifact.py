@@ -19,9 +19,9 @@ class Artifact:
     """What a training leaves behind.
 
     Attributes:
-        kind: classifier | detector | variation | text.
-        labels: class names, index by index (of the classifier and the text model the last is the
-            background).
+        kind: classifier | detector | variation | text | fusion.
+        labels: class names, index by index (the last of the classifier's, the text model's and the
+            fusion's is the background).
         files: weight files by name, each with its sha256.
         calibration: e.g. {"temperature": float}; empty when the scores are raw.
     """

@@ -12,7 +12,7 @@ from PIL import Image
 from ml.errors import Cancelled, InputError
 from ml.images import open_image, read_ahead
 from ml.manifest import read_manifest
-from ml.models.base import Predictor, ShouldStop, TitlePredictor
+from ml.models.base import Predictor, ShouldStop
 from ml.predict import BATCH, load_models
 from ml.progress import Progress
 
@@ -35,7 +35,7 @@ def embed(
     if remote := next((name for name in names if "://" in name), None):
         raise InputError(f"{data.path}: images are read from local folders only, not {remote}")
     (predictor,) = load_models([model]).values()
-    if isinstance(predictor, TitlePredictor):
+    if not isinstance(predictor, Predictor):
         raise InputError(NO_EMBEDDINGS)
     paths = [data.path.parent / name for name in names]
     found: list[list[float] | None] = []

@@ -118,6 +118,11 @@ def text_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[
     return _brand_columns("text", labels, batches)
 
 
+def fusion_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+    """The best brands by all models together, their probabilities, and the background's."""
+    return _brand_columns("fusion", labels, batches)
+
+
 def _brand_columns(
     kind: str, labels: Sequence[str], batches: Sequence[Predictions]
 ) -> dict[str, pa.Array]:
@@ -155,6 +160,7 @@ COLUMNS = {
     "detector": detector_columns,
     "variation": variation_columns,
     "text": text_columns,
+    "fusion": fusion_columns,
 }
 
 

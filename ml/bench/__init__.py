@@ -10,6 +10,7 @@ from ml.errors import InputError
 
 BENCHMARKS = {
     "copies": "ml.bench.copies",
+    "fusion": "ml.bench.fusion",
     "synth": "ml.bench.synth",
     "text": "ml.bench.text",
 }

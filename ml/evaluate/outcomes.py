@@ -21,7 +21,7 @@ class Outcomes:
         own: `said` is the truth (of the variation model: the row is a variation at all).
         right: as `own`, or a further brand that the image also shows.
         hit: `own`, and over the threshold.
-        flagged: some score is over its threshold.
+        flagged: the highest score is over its threshold.
         counted: an open row that the flag ratio is reported on.
         group: number of its group of near-duplicates.
     """
@@ -72,7 +72,7 @@ def outcomes(
     top = scores.argmax(axis=1) if len(names) else np.zeros(len(scores), int)
     score = scores[np.arange(len(scores)), top] if len(names) else np.zeros(len(scores))
     said = np.array([*names, ""], dtype=object)[np.where(score > 0, top, len(names))]
-    over = flagged(scores, limits) if len(names) else np.zeros(len(scores), bool)
+    over = flagged(scores, limits)
     if variation:
         arranged = np.isin(columns["variation"].astype(str), ["collage", "stack"])
         truth = np.where(arranged, columns["variation"], "")

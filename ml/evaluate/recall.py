@@ -5,8 +5,11 @@ import numpy as np
 
 
 def flagged(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """bool [n]: some brand's score is above its threshold."""
-    return np.asarray((scores > thresholds).any(axis=1))
+    """bool [n]: the highest score is above its brand's threshold."""
+    if scores.shape[1] == 0:
+        return np.zeros(len(scores), bool)
+    top = scores.argmax(axis=1)
+    return np.asarray(scores[np.arange(len(scores)), top] > thresholds[top])
 
 
 def hits(scores: np.ndarray, brands: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

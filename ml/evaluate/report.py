@@ -30,7 +30,7 @@ def build_report(
     report: dict[str, Any] = {"kind": kind, "thresholds": thresholds}
     # True variations are not counted in the flag ratio, so there its right flags are missing.
     brands = kind != "variation"
-    report |= _open(rows.measured, thresholds[COMMON], precision=brands)
+    report |= _open(rows.measured, thresholds.get(COMMON), precision=brands)
     report |= _closed(rows.branded("closed"), of="brand" if brands else "class")
     if brands:
         logo = data.column("has_logo")[(rows.split == "business") & (rows.truth != "")]
@@ -41,7 +41,7 @@ def build_report(
     return report | sweep(rows) | reliability(rows) | slices(data, rows)
 
 
-def _open(rows: Outcomes, threshold: float, *, precision: bool) -> dict[str, Any]:
+def _open(rows: Outcomes, threshold: float | None, *, precision: bool) -> dict[str, Any]:
     ratio = share_of(rows.flagged, rows.group)
     if ratio is None:
         return {}

@@ -58,7 +58,8 @@ def evaluate(
     reports = {}
     for kind, found in parts.items():
         own = scored(kind, predictors[kind].labels, rows, found, share)
-        thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio)
+        fixed = getattr(predictors[kind], "thresholds", None)
+        thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio, own=fixed)
         reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}
         if scores is not None:
             path = scores_path(scores, kind if len(parts) > 1 else None)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.models.base import Box, Predictions
+from ml.models.box_scores import best_box_scores
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,6 @@ def scored(
         arranged = 1 - probabilities[:, [list(labels).index("none")]]
         return Scored(rows, ["variation"], arranged, box_share=box_share)
     return Scored(rows, list(labels[:-1]), probabilities[:, :-1], box_share=box_share)
-
-
-def best_box_scores(boxes: Sequence[Sequence[Box]], brands: Sequence[str]) -> np.ndarray:
-    """[n, k]: each brand's highest box score in each image; 0 where there is none."""
-    scores = np.zeros((len(boxes), len(brands)), np.float32)
-    place = {brand: i for i, brand in enumerate(brands)}
-    for row, found in enumerate(boxes):
-        for box in found:
-            scores[row, place[box.brand]] = max(scores[row, place[box.brand]], box.score)
-    return scores
 
 
 def group_keys(rows: pa.Table) -> list[str]:

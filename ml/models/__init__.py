@@ -12,6 +12,7 @@ KINDS = {
     "detector": "ml.models.detector",
     "variation": "ml.models.variation",
     "text": "ml.models.text",
+    "fusion": "ml.models.fusion",
 }
 
 

@@ -4,7 +4,8 @@ A model is a module with
 
 - `Config`: a frozen dataclass, every field with a default (`--config` fills it by `parse_config`),
 - `train(*, config, manifest, out, init, progress, should_stop) -> Artifact`,
-- `load(artifact) -> Predictor`, or a `TitlePredictor` where it reads titles and not images.
+- `load(artifact) -> Predictor`, or a `TitlePredictor` where it reads titles and not images, or a
+  `FusionPredictor` where it reads what other models say.
 
 `train` is seeded by `config.seed` and resumable: it keeps a checkpoint in `out`, and called again
 with the same arguments it goes on from there and ends like an undisturbed run. It asks
@@ -55,7 +56,20 @@ class Predictions:
     embeddings: np.ndarray | None = None
     boxes: list[list[Box]] | None = None
 
+    @staticmethod
+    def join(batches: "Sequence[Predictions]") -> "Predictions":
+        """One model's batches as one."""
+        arrays = {
+            name: np.concatenate([getattr(batch, name) for batch in batches])
+            for name in ("probabilities", "embeddings")
+            if batches and getattr(batches[0], name) is not None
+        }
+        boxes = [found for batch in batches for found in batch.boxes or ()]
+        has_boxes = bool(batches) and batches[0].boxes is not None
+        return Predictions(**arrays, boxes=boxes if has_boxes else None)
 
+
+@runtime_checkable
 class Predictor(Protocol):
     """A trained model of images in memory."""
 
@@ -79,7 +93,36 @@ class TitlePredictor(Protocol):
         ...
 
 
-AnyPredictor = Predictor | TitlePredictor
+@runtime_checkable
+class FusionPredictor(Protocol):
+    """What several models say, made into one.
+
+    Attributes:
+        models: by kind, the sha256 of the `meta.json` of each model it was fitted with.
+        thresholds: one a brand, for its own scores.
+    """
+
+    kind: str
+    labels: list[str]
+    models: dict[str, str]
+    thresholds: dict[str, float]
+
+    def fuse(
+        self,
+        predictions: "Mapping[str, Predictions]",
+        labels: Mapping[str, Sequence[str]],
+        titled: np.ndarray,
+    ) -> Predictions:
+        """Join one batch.
+
+        Args:
+            predictions, labels: of the other models, by kind.
+            titled: bool [n]: the item has a title.
+        """
+        ...
+
+
+AnyPredictor = Predictor | TitlePredictor | FusionPredictor
 
 
 class ModelModule(Protocol):

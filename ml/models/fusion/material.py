@@ -1,0 +1,103 @@
+"""What a fusion is fitted on: rows that none of its models was trained on, and their scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ml import models
+from ml.artifact import Artifact
+from ml.errors import InputError
+from ml.evaluate.scored import fitting_half, group_keys
+from ml.manifest import Manifest
+from ml.models.base import Predictions, ShouldStop
+from ml.models.brand_rows import BACKGROUND, KNOWN
+from ml.models.fusion.scores import BRAND_MODELS, Parts, align
+from ml.models.samples import ENOUGH_TO_CALIBRATE, held_out
+from ml.predict import inputs_of, score
+from ml.progress import Progress
+
+
+@dataclass(frozen=True)
+class Material:
+    """Rows and what the models say of them.
+
+    Attributes:
+        chosen: [n] the column of the brand shown; −1 where it is none of them.
+        is_open: bool [n]: from the open set's fitting half, and so a random sample.
+    """
+
+    parts: Parts
+    chosen: np.ndarray
+    is_open: np.ndarray
+
+
+def gather(
+    artifacts: Sequence[Artifact],
+    manifest: Manifest,
+    rows: pa.Table,
+    *,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> Material:
+    """Have the models score rows of the manifest, and bring that to one shape.
+
+    Raises:
+        InputError: none of the models tells brands, or an image cannot be read.
+        Cancelled: `should_stop` became true.
+    """
+    if not {artifact.kind for artifact in artifacts} & set(BRAND_MODELS):
+        raise InputError(f"a fusion needs one model at least of: {', '.join(BRAND_MODELS)}")
+    brands = sorted({brand for artifact in artifacts for brand in _brands_of(artifact)})
+    predictors = {artifact.kind: models.load(artifact) for artifact in artifacts}
+    inputs = inputs_of(manifest, rows, predictors)
+    found: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
+    for i, batch in enumerate(score(predictors, inputs, should_stop=should_stop)):
+        progress.report("score", i * inputs.batch / len(inputs))
+        for kind, predictions in batch.items():
+            found[kind].append(predictions)
+    joined = {kind: Predictions.join(batches) for kind, batches in found.items()}
+    labels = {kind: predictor.labels for kind, predictor in predictors.items()}
+    titled = np.array([bool(title) for title in rows["title"].to_pylist()], bool)
+    is_open = np.array([split == "open" for split in rows["split"].to_pylist()], bool)
+    parts = align(joined, labels, brands=brands, titled=titled)
+    return Material(parts, chosen_of(rows, brands), is_open)
+
+
+def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
+    """Answered rows that models do not train on: `val`, the training groups they hold out while
+    there are few of those, and the half of the open set that thresholds are fitted on.
+
+    Raises:
+        InputError: one of the two sides has none.
+    """
+    own = _answered(manifest.rows("val"))
+    if len(own) < ENOUGH_TO_CALIBRATE:
+        rest = _answered(manifest.rows("train"))
+        own = pa.concat_tables([own, rest.filter(pa.array(held_out(group_keys(rest), holdout)))])
+    opened = _answered(manifest.rows("open"))
+    opened = opened.filter(pa.array(fitting_half(opened), pa.bool_()))
+    if "brand" not in own["answer"].to_pylist() or not len(opened):
+        raise InputError(
+            f"{manifest.path}: a fusion needs rows with a brand that its models were not trained "
+            "on (split val) and answered open rows"
+        )
+    return pa.concat_tables([own, opened])
+
+
+def chosen_of(rows: pa.Table, brands: list[str]) -> np.ndarray:
+    """[n] the column of each row's brand; −1 where it shows none of them."""
+    place = {brand: i for i, brand in enumerate(brands)}
+    pairs = zip(rows["answer"].to_pylist(), rows["brand"].to_pylist(), strict=True)
+    return np.array([place.get(brand, -1) if answer == "brand" else -1 for answer, brand in pairs])
+
+
+def _brands_of(artifact: Artifact) -> list[str]:
+    if artifact.kind not in BRAND_MODELS:
+        return []
+    return [label for label in artifact.labels if label != BACKGROUND]
+
+
+def _answered(table: pa.Table) -> pa.Table:
+    return table.filter(pa.array([a in KNOWN for a in table["answer"].to_pylist()], pa.bool_()))

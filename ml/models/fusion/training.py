@@ -1,0 +1,117 @@
+"""Training of the fusion: weights for every set of models that can have a say, and a threshold a
+brand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ml.artifact import META, Artifact, code_version, file_sha256, read_artifact, write_artifact
+from ml.errors import InputError
+from ml.evaluate.operating_points import Brands, brand_thresholds
+from ml.manifest import Manifest
+from ml.models.base import ShouldStop
+from ml.models.brand_rows import BACKGROUND
+from ml.models.fusion.choice import Weights, fit
+from ml.models.fusion.material import Material, fitting_rows, gather
+from ml.models.fusion.predictor import WEIGHTS, Fusion, combinations_of, write_weights
+from ml.progress import Progress
+
+KIND = "fusion"
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    Attributes:
+        models: folders of the models to fuse, one of each kind; at least one knows brands.
+        flag_ratio: share of what is online that the thresholds may flag.
+        prevalence: share of what is online that shows a listed brand.
+        penalty: of squared weights.
+        holdout: share of the training groups that the models did not train on, as in their own
+            configurations; used while `val` has too few rows.
+    """
+
+    models: tuple[str, ...] = ()
+    flag_ratio: float = 0.01
+    prevalence: float = 0.01
+    penalty: float = 1e-3
+    holdout: float = 0.1
+    seed: int = 0
+
+
+def train(
+    *,
+    config: Config,
+    manifest: Manifest,
+    out: Path,
+    init: Artifact | None,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> Artifact:
+    """See `ml.models.base`; it takes as long as the models take to score the rows, and begins
+    anew when it was stopped.
+
+    Raises:
+        InputError: no model of brands is given, or there are too few rows to fit on.
+    """
+    if not 0 < config.flag_ratio < 1 or not 0 < config.prevalence < 1:
+        raise InputError("config: flag_ratio and prevalence must be between 0 and 1")
+    artifacts = [read_artifact(folder) for folder in config.models]
+    rows = fitting_rows(manifest, holdout=config.holdout)
+    with progress.part(0.0, 0.9) as part:
+        material = gather(artifacts, manifest, rows, progress=part, should_stop=should_stop)
+    brands = material.parts.brands
+    kinds = [artifact.kind for artifact in artifacts]
+    weights = fit_all(material, kinds, prevalence=config.prevalence, penalty=config.penalty)
+    out.mkdir(parents=True, exist_ok=True)
+    write_weights(str(out / WEIGHTS), weights)
+    draft = Artifact(
+        kind=KIND,
+        labels=[*brands, BACKGROUND],
+        config=vars(config),
+        manifest_sha256=manifest.sha256,
+        code_version=code_version(),
+        metrics={"rows": len(rows), "brand_rows": int((material.chosen >= 0).sum())},
+        calibration={
+            "models": {a.kind: file_sha256(a.path(META)) for a in artifacts},
+            "features": {key: found.names for key, found in weights.items()},
+            "thresholds": {},
+        },
+        files={WEIGHTS: ""},
+        directory=out,
+    )
+    fused = Fusion(draft).probabilities(material.parts)[:, :-1]
+    limits = thresholds_of(material, fused, flag_ratio=config.flag_ratio)
+    draft.calibration["thresholds"] = dict(zip(brands, limits.tolist(), strict=True))
+    progress.report("done", 1.0, **draft.metrics)
+    return write_artifact(draft, out)
+
+
+def fit_all(
+    material: Material, kinds: list[str], *, prevalence: float, penalty: float
+) -> dict[str, Weights]:
+    """The weights of every set of these models, by their names joined by "+", on the rows that all
+    of the set say something of; a set that never has a say is left out."""
+    weights = {}
+    for chosen in combinations_of(kinds):
+        parts = material.parts.only(chosen)
+        there = np.ones(len(parts), bool)
+        for scores in parts.of.values():
+            there &= ~np.isnan(scores).any(axis=1)
+        if "variation" in chosen:
+            there &= ~np.isnan(parts.arranged)
+        brands = material.chosen[there]
+        if (brands >= 0).any() and (brands < 0).any():
+            weights["+".join(chosen)] = fit(
+                parts.take(np.flatnonzero(there)), brands, prevalence=prevalence, penalty=penalty
+            )
+    return weights
+
+
+def thresholds_of(material: Material, fused: np.ndarray, *, flag_ratio: float) -> np.ndarray:
+    """[k] thresholds for fused scores [n, k]: recall is counted on the rows with a brand, whatever
+    their split, and flags on the open ones."""
+    branded = material.chosen >= 0
+    data = Brands(fused[branded], material.chosen[branded], fused[material.is_open])
+    return brand_thresholds(data, flag_ratio=flag_ratio)
