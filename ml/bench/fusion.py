@@ -19,7 +19,7 @@ from ml.models.base import ShouldStop
 from ml.models.fusion.choice import fit, probabilities
 from ml.models.fusion.material import Material, fitting_rows, gather
 from ml.models.fusion.scores import noisy_or
-from ml.models.fusion.training import Config, thresholds_of
+from ml.models.fusion.training import Config, choose_penalty, thresholds_of
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train
@@ -126,8 +126,8 @@ def _scores(
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By way, the scores [n, k] of the fitting and of the test rows."""
     before, after = fitted.parts.only(kinds), tested.parts.only(kinds)
-    config = Config()
-    weights = fit(before, fitted.chosen, prevalence=config.prevalence, penalty=config.penalty)
+    penalty = choose_penalty(fitted, list(kinds))
+    weights = fit(before, fitted.chosen, prevalence=Config().prevalence, penalty=penalty)
     ways = {
         "fitted": (
             probabilities(before, weights)[:, :-1],

@@ -1,15 +1,20 @@
 """`python -m ml bench`: what it writes, on worlds of seconds."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from ml.bench import synth, text, titles
+from ml.bench import fusion, synth, text, titles
 from ml.cli import main
-from ml.manifest import read_manifest
+from ml.manifest import conform, read_manifest
+from ml.models.fusion.material import Material
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train
+from tests.ml.test_fusion import made
 
 COUNTS = {"train": 12, "closed": 6, "open": 12, "pool": 12, "business": 3}
 
@@ -94,3 +99,44 @@ def test_the_benchmark_of_copies_counts_what_is_found_and_what_is_mistaken(tmp_p
         assert counts["named"] <= counts["found"]
     assert figures["unrelated"]["of"] == figures["sizes"]["pairs"]
     assert figures["unrelated"]["taken"] == 0
+
+
+def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkeypatch):
+    """Its figures, from scores drawn by chance in place of models trained for minutes."""
+
+    def drawn(seed, *_, **__):
+        before, chosen = made(900, seed)
+        after, truth = made(900, 100 + seed)
+        opened = chosen < 0
+        before, after = (replace(parts, arranged=np.zeros(900)) for parts in (before, after))
+        split = np.where(truth < 0, "open", np.where(np.arange(900) % 3 == 0, "business", "closed"))
+        table = conform(
+            pa.table(
+                {
+                    "image": [f"{i}.jpg" for i in range(900)],
+                    "split": split,
+                    "has_logo": np.arange(900) % 2 == 0,
+                }
+            )
+        )
+        groups = np.arange(900).astype(object)
+        return (
+            Material(before, chosen, opened, groups),
+            Material(after, truth, split == "open", groups),
+            table,
+        )
+
+    monkeypatch.setattr(fusion, "_models_and_scores", drawn)
+    out = tmp_path / "fusion.json"
+    assert run("bench", "fusion", "--quick", "--seeds", 2, "--json", out) == 0
+    figures = json.loads(out.read_text())
+    assert {row["name"] for row in figures["rows"]} == {" + ".join(kinds) for kinds in fusion.SETS}
+    for row in figures["rows"]:
+        for name in ("closed_mean_recall", "flag_ratio", "business_logo", "business_no_logo"):
+            assert 0 <= row[name] <= 1
+    assert 2 * len(figures["mean"]) == len(figures["rows"])
+    recall = {(row["name"], row["way"]): row["closed_mean_recall"] for row in figures["mean"]}
+    alone = max(recall[kind, "fitted"] for kind in ("classifier", "detector", "text"))
+    assert recall["classifier + detector + text", "fitted"] > alone + 0.15
+    # Whatever one sees, another sees half the time.
+    assert all(0.3 < pair["share"] < 0.7 for pair in figures["complementarity"])

@@ -13,11 +13,11 @@ from ml.evaluate.recall import common_threshold, hits
 from ml.manifest import write_manifest
 from ml.models import load
 from ml.models.base import Box, Predictions
-from ml.models.fusion.choice import features, fit, probabilities
+from ml.models.fusion.choice import features, fit, probabilities, surprise
 from ml.models.fusion.material import Material
 from ml.models.fusion.predictor import by_speakers, combinations_of
 from ml.models.fusion.scores import Parts, align, noisy_or
-from ml.models.fusion.training import fit_all
+from ml.models.fusion.training import PENALTIES, choose_penalty, fit_all
 from ml.predict import load_models
 from ml.progress import Progress
 from ml.train import train
@@ -40,6 +40,10 @@ def made(rows: int, seed: int, *, kinds=("classifier", "detector", "text"), bran
         of[kind] = scores
     names = [f"brand-{i}" for i in range(brands)]
     return Parts(names, of, np.full(rows, np.nan)), chosen
+
+
+def material(parts: Parts, chosen: np.ndarray) -> Material:
+    return Material(parts, chosen, chosen < 0, np.arange(len(chosen)).astype(object))
 
 
 def test_scores_are_brought_to_one_list_of_brands():
@@ -126,11 +130,23 @@ def test_every_set_of_models_that_tells_a_brand_has_weights():
     parts, chosen = made(300, 6, kinds=("classifier", "text"))
     parts.of["text"][:200] = np.nan
     parts.of["text"][200:, :] = np.where(chosen[200:, None] >= 0, parts.of["text"][200:], np.nan)
-    weights = fit_all(
-        Material(parts, chosen, chosen < 0), ["classifier", "text"], prevalence=0.1, penalty=0.01
-    )
+    weights = fit_all(material(parts, chosen), ["classifier", "text"], prevalence=0.1, penalty=0.01)
     # No row of none has a title: what titles tell cannot be learned from these.
     assert set(weights) == {"classifier"}
+
+
+def test_the_penalty_is_the_one_that_predicts_rows_left_out_best():
+    few, chosen = made(60, 8)
+    many, truth = made(3000, 9)
+    kinds = list(few.of)
+    strict = choose_penalty(material(few, chosen), kinds)
+    assert choose_penalty(material(many, truth), kinds) < strict
+
+    def loss(penalty: float) -> float:
+        weights = fit(few, chosen, prevalence=0.5, penalty=penalty)
+        return surprise(many, truth, weights)
+
+    assert loss(strict) < loss(PENALTIES[0])
 
 
 @pytest.fixture(scope="module")

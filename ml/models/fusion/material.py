@@ -26,11 +26,18 @@ class Material:
     Attributes:
         chosen: [n] the column of the brand shown; −1 where it is none of them.
         is_open: bool [n]: from the open set's fitting half, and so a random sample.
+        group: object [n] near-duplicates have one name.
     """
 
     parts: Parts
     chosen: np.ndarray
     is_open: np.ndarray
+    group: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Material":
+        return Material(
+            self.parts.take(rows), self.chosen[rows], self.is_open[rows], self.group[rows]
+        )
 
 
 def gather(
@@ -62,7 +69,8 @@ def gather(
     titled = np.array([bool(title) for title in rows["title"].to_pylist()], bool)
     is_open = np.array([split == "open" for split in rows["split"].to_pylist()], bool)
     parts = align(joined, labels, brands=brands, titled=titled)
-    return Material(parts, chosen_of(rows, brands), is_open)
+    group = np.array(group_keys(rows), dtype=object)
+    return Material(parts, chosen_of(rows, brands), is_open, group)
 
 
 def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:

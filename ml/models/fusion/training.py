@@ -1,7 +1,8 @@
 """Training of the fusion: weights for every set of models that can have a say, and a threshold a
 brand."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from ml.evaluate.operating_points import Brands, brand_thresholds
 from ml.manifest import Manifest
 from ml.models.base import ShouldStop
 from ml.models.brand_rows import BACKGROUND
-from ml.models.fusion.choice import Weights, fit
+from ml.models.fusion.choice import Weights, fit, surprise
 from ml.models.fusion.material import Material, fitting_rows, gather
 from ml.models.fusion.predictor import WEIGHTS, Fusion, combinations_of, write_weights
 from ml.progress import Progress
 
 KIND = "fusion"
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Config:
         models: folders of the models to fuse, one of each kind; at least one knows brands.
         flag_ratio: share of what is online that the thresholds may flag.
         prevalence: share of what is online that shows a listed brand.
-        penalty: of squared weights.
+        penalty: of squared weights; when not given, that of `PENALTIES` which predicts rows best
+            that were left out.
         holdout: share of the training groups that the models did not train on, as in their own
             configurations; used while `val` has too few rows.
     """
@@ -35,7 +39,7 @@ class Config:
     models: tuple[str, ...] = ()
     flag_ratio: float = 0.01
     prevalence: float = 0.01
-    penalty: float = 1e-3
+    penalty: float | None = None
     holdout: float = 0.1
     seed: int = 0
 
@@ -63,7 +67,8 @@ def train(
         material = gather(artifacts, manifest, rows, progress=part, should_stop=should_stop)
     brands = material.parts.brands
     kinds = [artifact.kind for artifact in artifacts]
-    weights = fit_all(material, kinds, prevalence=config.prevalence, penalty=config.penalty)
+    penalty = config.penalty or choose_penalty(material, kinds)
+    weights = fit_all(material, kinds, prevalence=config.prevalence, penalty=penalty)
     out.mkdir(parents=True, exist_ok=True)
     write_weights(str(out / WEIGHTS), weights)
     draft = Artifact(
@@ -72,7 +77,11 @@ def train(
         config=vars(config),
         manifest_sha256=manifest.sha256,
         code_version=code_version(),
-        metrics={"rows": len(rows), "brand_rows": int((material.chosen >= 0).sum())},
+        metrics={
+            "rows": len(rows),
+            "brand_rows": int((material.chosen >= 0).sum()),
+            "penalty": penalty,
+        },
         calibration={
             "models": {a.kind: file_sha256(a.path(META)) for a in artifacts},
             "features": {key: found.names for key, found in weights.items()},
@@ -95,18 +104,38 @@ def fit_all(
     of the set say something of; a set that never has a say is left out."""
     weights = {}
     for chosen in combinations_of(kinds):
-        parts = material.parts.only(chosen)
-        there = np.ones(len(parts), bool)
-        for scores in parts.of.values():
-            there &= ~np.isnan(scores).any(axis=1)
-        if "variation" in chosen:
-            there &= ~np.isnan(parts.arranged)
-        brands = material.chosen[there]
-        if (brands >= 0).any() and (brands < 0).any():
+        own = heard(material, chosen)
+        if (own.chosen >= 0).any() and (own.chosen < 0).any():
             weights["+".join(chosen)] = fit(
-                parts.take(np.flatnonzero(there)), brands, prevalence=prevalence, penalty=penalty
+                own.parts, own.chosen, prevalence=prevalence, penalty=penalty
             )
     return weights
+
+
+def choose_penalty(material: Material, kinds: list[str]) -> float:
+    """By cross-validation of the largest set of models, near-duplicates left out together."""
+    own = heard(material, combinations_of(kinds)[-1])
+    fold = np.array([zlib.crc32(str(group).encode()) % FOLDS for group in own.group])
+    losses = dict.fromkeys(PENALTIES, 0.0)
+    for left_out in range(FOLDS):
+        rest, test = (own.take(np.flatnonzero(m)) for m in (fold != left_out, fold == left_out))
+        if not all(0 < (part.chosen >= 0).sum() < len(part.chosen) for part in (rest, test)):
+            continue  # too few rows to say anything
+        for penalty in PENALTIES:
+            weights = fit(rest.parts, rest.chosen, prevalence=0.5, penalty=penalty)
+            losses[penalty] += surprise(test.parts, test.chosen, weights)
+    return min(reversed(PENALTIES), key=losses.__getitem__)
+
+
+def heard(material: Material, kinds: list[str]) -> Material:
+    """The rows that all of these models say something of, and what they say."""
+    parts = material.parts.only(kinds)
+    there = np.ones(len(parts), bool)
+    for scores in parts.of.values():
+        there &= ~np.isnan(scores).any(axis=1)
+    if "variation" in kinds:
+        there &= ~np.isnan(parts.arranged)
+    return replace(material, parts=parts).take(np.flatnonzero(there))
 
 
 def thresholds_of(material: Material, fused: np.ndarray, *, flag_ratio: float) -> np.ndarray:
