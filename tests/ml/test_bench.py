@@ -127,6 +127,7 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
         )
 
     monkeypatch.setattr(fusion, "_models_and_scores", drawn)
+    monkeypatch.setattr(fusion, "choose_penalty", lambda *_: 1e-3)
     out = tmp_path / "fusion.json"
     assert run("bench", "fusion", "--quick", "--seeds", 2, "--json", out) == 0
     figures = json.loads(out.read_text())
