@@ -233,4 +233,11 @@ def test_what_it_cannot_be_fitted_on_is_said(
 def test_the_weights_are_read_back_as_they_were_written(fused):
     again = load(read_artifact(fused.directory))
     parts, _ = made(5, 7, kinds=("classifier",), brands=3)
-    np.testing.assert_allclose(again.probabilities(parts), load(fused).probabilities(parts))
+    found = again.probabilities(parts)
+    np.testing.assert_allclose(found, load(fused).probabilities(parts))
+    # Models that it knows no weights for are not listened to; of nothing at all it says "none".
+    more, _ = made(5, 7, kinds=("classifier", "detector"), brands=3)
+    np.testing.assert_allclose(
+        again.probabilities(more), again.probabilities(more.only(["classifier"]))
+    )
+    assert (again.probabilities(more.only([]))[:, -1] == 1).all()

@@ -41,11 +41,17 @@ class Fusion:
         """float64 [n, k + 1]. A row that no model says anything of shows none, for all we know."""
         result = np.zeros((len(parts), len(self.labels)))
         result[:, -1] = 1.0
-        for key, rows in by_speakers(parts).items():
-            if key in self._weights:
+        for speakers, rows in by_speakers(parts).items():
+            if (key := self._known_among(speakers)) is not None:
                 own = parts.take(rows).only(key.split("+"))
                 result[rows] = probabilities(own, self._weights[key])
         return result
+
+    def _known_among(self, speakers: str) -> str | None:
+        """The weights of the most of these models; there may be none of all together."""
+        present = set(speakers.split("+"))
+        known = [key for key in self._weights if present.issuperset(key.split("+"))]
+        return max(known, key=lambda key: key.count("+"), default=None)
 
 
 def write_weights(path: str, weights: Mapping[str, Weights]) -> None:
