@@ -62,7 +62,7 @@ def brand_thresholds(
 def _grid(data: Brands) -> np.ndarray:
     """[g] ascending, so that the last flags nothing that was seen."""
     seen = np.concatenate([data.scores.max(axis=1), data.open_scores.max(axis=1)])
-    # The open rows' upper end decides; it is a hundredth of them.
+    # The open rows' upper end decides, and is a small part of all ranks.
     upper = np.sort(data.open_scores.max(axis=1))[-max(1, len(data.open_scores) // 20) :]
     ranks = np.linspace(0, 1, POINTS)
     points = np.concatenate([np.quantile(seen, ranks), np.quantile(upper, ranks)])

@@ -15,7 +15,7 @@ from ml.evaluate.scored import scored
 from ml.evaluate.scores_file import scores_path, write_scores
 from ml.images import image_area
 from ml.manifest import read_manifest
-from ml.models.base import Predictions, ShouldStop
+from ml.models.base import FusionPredictor, Predictions, ShouldStop
 from ml.predict import inputs_of, load_models, score
 from ml.progress import Progress
 
@@ -58,7 +58,8 @@ def evaluate(
     reports = {}
     for kind, found in parts.items():
         own = scored(kind, predictors[kind].labels, rows, found, share)
-        fixed = getattr(predictors[kind], "thresholds", None)
+        model = predictors[kind]
+        fixed = model.thresholds if isinstance(model, FusionPredictor) else None
         thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio, own=fixed)
         reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}
         if scores is not None:

@@ -41,7 +41,6 @@ class Config:
     prevalence: float = 0.01
     penalty: float | None = None
     holdout: float = 0.1
-    seed: int = 0
 
 
 def train(
