@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ml.progress import write_atomically
+from ml.files import write_atomically
 from ml.synth.brands import PATTERNS, Brand
 from ml.synth.geometry import bounds
 from ml.synth.marks import Mark, logo, wordmark

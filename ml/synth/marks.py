@@ -2,23 +2,20 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
+from ml.errors import InputError
 from ml.synth.brands import Brand, Colour, Lettering
 from ml.synth.geometry import Affine, Points, apply, bounds
 from ml.synth.symbols import Stroke, symbol
 
 TEXT_HEIGHT = 48
-# The first that is installed sets Chinese names; without one, names are set in Latin letters only.
-_CJK_FONTS = (
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc",
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Bold.ttc",
-    "/System/Library/Fonts/PingFang.ttc",
-)
+# From packages, not from the system: the same seed then draws the same bytes everywhere.
+_CHINESE_FONT = ("mplfonts", "fonts/NotoSansCJKsc-Regular.otf")
 _SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], dtype=float)
 PLAIN = Lettering(case="upper", slant=0.0, stretch=1.0, weight=1)
 
@@ -39,31 +36,29 @@ def logo(brand: Brand, which: int) -> Mark:
 
 
 def wordmark(text: str, lettering: Lettering) -> Mark:
-    """The name as the brand sets it. Chinese names need `cjk_font`."""
+    """The name as the brand sets it."""
     text = {"upper": text.upper(), "lower": text.lower()}.get(lettering.case, text)
     mask = _letters(text, lettering)
     return Mark(text=text, lettering=lettering, aspect=mask.width / mask.height)
 
 
 @cache
-def cjk_font() -> str | None:
-    """A font with Chinese characters, where one is installed."""
-    return next((path for path in _CJK_FONTS if Path(path).is_file()), None)
-
-
-@cache
 def _font(text_is_latin: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    path = cjk_font()
-    if text_is_latin or path is None:
+    if text_is_latin:
         return ImageFont.load_default(size=TEXT_HEIGHT)
-    return ImageFont.truetype(path, TEXT_HEIGHT)
+    package, file = _CHINESE_FONT
+    found = find_spec(package)  # found, not imported: that would import matplotlib
+    if found is None or found.origin is None:
+        raise InputError(f"the package {package}, whose font sets Chinese names, is not installed")
+    return ImageFont.truetype(Path(found.origin).parent / file, TEXT_HEIGHT)
 
 
 @cache
 def _letters(text: str, lettering: Lettering) -> Image.Image:
     """The set text as a tight mask: stretch, weight and slant applied."""
     font = _font(text.isascii())
-    weight = lettering.weight if text.isascii() else 0  # strokes would fill a character's inside
+    # More would fill a character's inside.
+    weight = lettering.weight if text.isascii() else 1
     left, top, right, bottom = font.getbbox(text, stroke_width=weight)
     mask = Image.new("L", (int(right - left) + 2, int(bottom - top) + 2))
     draw = ImageDraw.Draw(mask)

@@ -9,7 +9,7 @@ from ml.synth.brands import INKS, Brand, Colour
 from ml.synth.dress import MASS_STYLES, draw_mass_style, draw_signature
 from ml.synth.geometry import Affine, apply, compose, ellipse, placement, rounded, smooth
 from ml.synth.goods import GOODS, Goods, Place
-from ml.synth.marks import PLAIN, Mark, cjk_font, draw_mark, fill, logo, wordmark
+from ml.synth.marks import PLAIN, Mark, draw_mark, fill, logo, wordmark
 from ml.synth.names import KINDS_EN, PRINTS, brand_names, misspell
 from ml.synth.plan import Plan
 from ml.synth.symbols import LOOK_ALIKE_VARIANTS, symbol
@@ -181,7 +181,7 @@ def _brand_marks(
     if knock_off:
         return [(_bent(rng, logo(brand, 0)), (inks[1], inks[0]) if rng.random() < 0.5 else inks)]
     symbols = logo(brand, int(rng.integers(2)))
-    in_chinese = rng.random() < 0.25 and cjk_font() is not None
+    in_chinese = rng.random() < 0.25
     letters = wordmark(brand.name_zh if in_chinese else brand.name_en, brand.lettering)
     if chosen < 0.58:
         return [(symbols, inks)]

@@ -39,8 +39,7 @@ def generate(
 ) -> Manifest:
     """Draw a world into `out` (layout: docs/architecture.md, "A generated world").
 
-    The same arguments give the same manifest hash on machines with the same fonts: Chinese names
-    are set on products only where a font for them is installed. `out` appears whole or not at all.
+    The same arguments give the same manifest hash everywhere. `out` appears whole or not at all.
 
     Args:
         brands: listed brands; a quarter as many again exist without being on the list.
