@@ -9,6 +9,7 @@ from typing import Any
 from ml.errors import InputError
 
 BENCHMARKS = {
+    "classifier": "ml.bench.classifier",
     "copies": "ml.bench.copies",
     "fusion": "ml.bench.fusion",
     "synth": "ml.bench.synth",

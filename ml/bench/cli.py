@@ -9,7 +9,8 @@ from pathlib import Path
 from ml.bench import BENCHMARKS, benchmark
 from ml.bench.machine import describe_machine
 from ml.errors import InputError
-from ml.progress import Progress, write_atomically
+from ml.files import write_atomically
+from ml.progress import Progress
 
 
 def add_parser(

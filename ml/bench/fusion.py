@@ -2,9 +2,8 @@
 by one common threshold and by one a brand, by noisy-or and by the fitted fusion; and what each
 finds that another misses."""
 
-import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.artifact import Artifact, read_artifact
+from ml.bench.means import means
 from ml.evaluate.recall import common_threshold, flagged, hits, mean_recall, recall_by_brand
 from ml.evaluate.scored import fitting_half
 from ml.models.base import ShouldStop
@@ -69,8 +69,8 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
             complements += [c | {"seed": seed} for c in _complements(fitted, tested, table)]
     return {
         "rows": rows,
-        "mean": _means(rows, ("name", "way")),
-        "complementarity": _means(complements, ("found_by", "missed_by")),
+        "mean": means(rows, by=("name", "way")),
+        "complementarity": means(complements, by=("found_by", "missed_by")),
         "flag_ratio": FLAG_RATIO,
         "sizes": QUICK if quick else SIZES,
     }
@@ -181,20 +181,3 @@ def _complements(fitted: Material, tested: Material, table: pa.Table) -> list[di
         for one, other in permutations(found, 2)
         if found[one].any()
     ]
-
-
-def _means(rows: Sequence[Mapping[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The figures' means over the seeds, and with two seeds or more the least and greatest."""
-    keys = dict.fromkeys(tuple(row[name] for name in by) for row in rows)
-    means = []
-    for key in keys:
-        mine = [row for row in rows if tuple(row[name] for name in by) == key]
-        figures = [name for name in mine[0] if name not in (*by, "seed")]
-        mean: dict[str, Any] = dict(zip(by, key, strict=True))
-        for name in figures:
-            values = [row[name] for row in mine]
-            mean[name] = round(statistics.mean(values), 4)
-            if len(values) > 1:
-                mean[f"{name} range"] = [round(min(values), 4), round(max(values), 4)]
-        means.append(mean)
-    return means

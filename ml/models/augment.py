@@ -49,6 +49,29 @@ def jitter(images: Tensor, strength: float) -> Tensor:
     return (grey + (images - grey) * saturation).clamp(0, 1)
 
 
+def mix_up(
+    images: Tensor, targets: Tensor, excluded: Tensor, *, strength: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each image mixed with another of the batch, and its targets likewise (Zhang et al. 2018,
+    "mixup: Beyond empirical risk minimization"), one share for all from torch's generator.
+
+    A row whose answer is not known stays as it is, and so does what would be mixed with one. A
+    mixed row rules out no class that its partner shows.
+
+    Args:
+        images: [n, 3, s, s].
+        targets, excluded: [n, k], see `Samples`.
+        strength: the share is from Beta(strength, strength); the larger part is the row's own.
+    """
+    drawn = torch.distributions.Beta(strength, strength).sample().item()
+    partner = torch.randperm(len(images), device=images.device)
+    known = targets.any(dim=1) & targets[partner].any(dim=1)
+    share = torch.where(known, max(drawn, 1 - drawn), 1.0)[:, None]
+    targets = share * targets + (1 - share) * targets[partner]
+    mixed = torch.lerp(images[partner], images, share[:, :, None, None])
+    return mixed, targets, excluded & (targets == 0)
+
+
 def _affines(images: Tensor, config: NetConfig) -> Tensor:
     """[n, 2, 3] maps from output to input coordinates in [-1, 1]."""
     n, device = len(images), images.device

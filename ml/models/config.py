@@ -29,6 +29,7 @@ class NetConfig:
         shift: largest translation, share of the side.
         rotate: largest rotation, degrees.
         jitter: largest relative change of brightness, contrast and saturation.
+        mixup: images are shown mixed in pairs, by shares of Beta(mixup, mixup); 0: none are.
         holdout: share of `train` groups kept for calibration when there are no `val` rows.
         checkpoint_seconds: a checkpoint is written at least this often.
     """
@@ -55,6 +56,7 @@ class NetConfig:
     rotate: float = 5.0
     flip: bool = False
     jitter: float = 0.3
+    mixup: float = 0.0
     holdout: float = 0.1
     checkpoint_seconds: float = 10.0
     seed: int = 0
@@ -99,5 +101,7 @@ def _check(config: NetConfig) -> None:
     for name in ("holdout", "label_smoothing", "ema", "warmup", "shift"):
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"config: {name} must be at least 0 and below 1")
+    if config.mixup < 0:
+        raise InputError("config: mixup must be at least 0")
     if not 0 < config.crop <= 1:
         raise InputError("config: crop must be above 0 and at most 1")

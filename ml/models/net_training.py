@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ml.artifact import META, Artifact, code_version, file_sha256, write_artifact
 from ml.manifest import Manifest
-from ml.models.augment import augment, normalise, to_input
+from ml.models.augment import augment, mix_up, normalise, to_input
 from ml.models.backbone import WEIGHTS, make_net, save_weights, warm_start
 from ml.models.base import ShouldStop
 from ml.models.calibration import fit_temperature, negative_log_likelihood
@@ -129,14 +129,18 @@ class _Batches:
     def loss(self, net: nn.Module, step: int) -> Tensor:
         rows = torch.from_numpy(self._rows(step)).to(self._device)
         images = to_input(self._images[rows])
-        images = augment(images, self._config, size=self._size(step))
-        images = normalise(images)
+        images = normalise(augment(images, self._config, size=self._size(step)))
+        targets, excluded = self._targets[rows], self._excluded[rows]
+        if self._config.mixup:
+            images, targets, excluded = mix_up(
+                images, targets, excluded, strength=self._config.mixup
+            )
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bool(self._config.bfloat16)):
             logits = net(images)
         return partial_label_loss(
             logits.float(),
-            self._targets[rows],
-            self._excluded[rows],
+            targets,
+            excluded,
             smoothing=self._config.label_smoothing,
         )
 

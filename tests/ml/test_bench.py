@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.bench import fusion, synth, text, titles
+from ml.bench import classifier, fusion, synth, text, titles
 from ml.cli import main
 from ml.manifest import conform, read_manifest
 from ml.models.fusion.material import Material
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train
+from tests.ml.small_world import QUICK
 from tests.ml.test_fusion import made
 
 COUNTS = {"train": 12, "closed": 6, "open": 12, "pool": 12, "business": 3}
@@ -141,3 +142,20 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
     assert recall["classifier + detector + text", "fitted"] > alone + 0.15
     # Whatever one sees, another sees half the time.
     assert all(0.3 < pair["share"] < 0.7 for pair in figures["complementarity"])
+
+
+def test_the_classifier_benchmark_compares_recipes_growth_and_cost(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "QUICK", {"brands": 4, "train": 90, "closed": 40, "open_": 60})
+    monkeypatch.setattr(classifier, "QUICK_EPOCHS", QUICK | {"epochs": 2, "warm_epochs": 1})
+    monkeypatch.setattr(classifier, "VARIANTS", {"as it comes": {}, "mix-up": {"mixup": 0.5}})
+    monkeypatch.setattr(classifier, "COST_ROUNDS", 3)
+    out = tmp_path / "classifier.json"
+    assert run("bench", "classifier", "--quick", "--json", out) == 0
+    figures = json.loads(out.read_text())
+    assert [row["name"] for row in figures["rows"]] == ["as it comes", "mix-up"]
+    assert all(0 <= row["closed_mean_recall"] <= 1 for row in figures["rows"])
+    half, grown, whole = figures["growth"]
+    assert half["new_brands"] == 0  # it cannot know them
+    assert 0 <= grown["new_brands"] <= 1
+    assert grown["steps"] < whole["steps"]
+    assert 0.5 < figures["cost"]["ratio"] < 2

@@ -9,6 +9,7 @@ import torch
 
 from ml.errors import InputError
 from ml.manifest import Manifest, write_manifest
+from ml.models.augment import mix_up
 from ml.models.brand_rows import choose_brand_rows, excluded, targets
 from ml.models.calibration import fit_temperature, softmax
 from ml.models.negatives import choose_negatives
@@ -132,3 +133,22 @@ def test_temperature_undoes_overconfidence():
     logits = rng.normal(0, 1.5, (4000, 3))
     drawn = np.array([rng.choice(3, p=p / p.sum()) for p in softmax(logits).astype(float)])
     assert fit_temperature(logits * 2.5, drawn) == pytest.approx(2.5, rel=0.12)
+
+
+def test_mix_up_shows_two_images_as_one_with_both_their_targets():
+    torch.manual_seed(3)
+    images = torch.arange(4.0)[:, None, None, None].expand(4, 3, 2, 2)
+    targets_ = torch.eye(4)
+    targets_[3] = 0  # not known: shown as it is, alone
+    ruled_out = torch.eye(4, dtype=torch.bool)[[1, 0, 3, 2]]
+    mixed, both, excluded_ = mix_up(images, targets_, ruled_out, strength=1.0)
+    assert torch.equal(mixed[3], images[3])
+    assert torch.equal(both[3], targets_[3])
+    assert both[:3].sum(dim=1).tolist() == pytest.approx([1, 1, 1])
+    assert (both.max(dim=1).values[:3] >= 0.5).all()
+    changed = [row for row in range(3) if both[row].max() < 1]
+    assert changed
+    for row in changed:
+        # The picture is the same mixture as the targets: image i is i everywhere.
+        assert mixed[row].unique().item() == pytest.approx(float(both[row] @ torch.arange(4.0)))
+    assert not (excluded_ & (both > 0)).any()

@@ -51,11 +51,9 @@ def gather(
     """Have the models score rows of the manifest, and bring that to one shape.
 
     Raises:
-        InputError: none of the models tells brands, or an image cannot be read.
+        InputError: an image cannot be read.
         Cancelled: `should_stop` became true.
     """
-    if not {artifact.kind for artifact in artifacts} & set(BRAND_MODELS):
-        raise InputError(f"a fusion needs one model at least of: {', '.join(BRAND_MODELS)}")
     brands = sorted({brand for artifact in artifacts for brand in _brands_of(artifact)})
     predictors = {artifact.kind: models.load(artifact) for artifact in artifacts}
     inputs = inputs_of(manifest, rows, predictors)
@@ -73,9 +71,18 @@ def gather(
     return Material(parts, chosen_of(rows, brands), is_open, group)
 
 
+def held_out_by_all(artifacts: Sequence[Artifact]) -> float:
+    """The share of the training groups that none of these models trained on: by hash, the groups
+    of a smaller share are among those of a larger."""
+    return min((artifact.config["holdout"] for artifact in artifacts), default=0.0)
+
+
 def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
     """Answered rows that models do not train on: `val`, the training groups they hold out while
     there are few of those, and the half of the open set that thresholds are fitted on.
+
+    Args:
+        holdout: see `held_out_by_all`.
 
     Raises:
         InputError: one of the two sides has none.
