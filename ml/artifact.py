@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import InputError
-from ml.progress import write_atomically
+from ml.files import write_atomically
 
 META = "meta.json"
 

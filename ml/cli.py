@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from ml.bench.cli import add_parser as add_bench
 from ml.errors import Cancelled, InputError
-from ml.progress import Progress, write_atomically
+from ml.files import UNWRITABLE, write_atomically
+from ml.progress import Progress
 from ml.synth.cli import add_parser as add_synth
 
 EXIT_INPUT = 2
@@ -51,6 +52,11 @@ def main(argv: list[str] | None = None) -> NoReturn:
         args = _parser().parse_args(argv)
         sys.exit(args.run(args))
     except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_INPUT)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_INPUT)
     except Cancelled:

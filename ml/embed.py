@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from ml.errors import Cancelled, InputError
+from ml.files import replacing
 from ml.images import open_image, read_ahead
 from ml.manifest import read_manifest
 from ml.models.base import Predictor, ShouldStop
@@ -51,9 +52,8 @@ def embed(
         raise InputError(f"none of {len(paths)} images can be read, the first is {paths[0]}")
     table = pa.table([data.table["sha256"], pa.array(found, SCHEMA.types[1])], schema=SCHEMA)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}")
-    pq.write_table(table, partial)
-    partial.replace(out)
+    with replacing(out) as partial:
+        pq.write_table(table, partial)
     progress.report("done", 1.0, images=len(found), unreadable=len(found) - readable)
     return readable
 

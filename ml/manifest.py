@@ -6,7 +6,6 @@ A missing column means unknown. Only `none`, `other`, another brand as the answe
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.errors import InputError
+from ml.files import replacing
 
 BOX = pa.struct(
     [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")] + [("brand", pa.string())]
@@ -140,9 +140,8 @@ def write_manifest(rows: pa.Table | Iterable[Mapping[str, Any]], directory: Path
     path = Path(directory) / f"{name}.parquet"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{name}.{os.getpid()}")
-        pq.write_table(table, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            pq.write_table(table, partial)
     return Manifest(table=table, path=path, sha256=name)
 
 

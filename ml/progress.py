@@ -2,7 +2,6 @@
 JSON-lines file for whoever supervises the process."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -71,10 +70,3 @@ class _Part(Progress):
 
     def close(self) -> None:
         pass
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` with `text` in one step: a reader sees the old or the new, never a part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 
 from ml.artifact import META, file_sha256
 from ml.errors import InputError
+from ml.files import replacing, write_atomically
 from ml.manifest import Manifest, read_manifest
 from ml.models.base import AnyPredictor, Predictions, ShouldStop
 from ml.predict import Inputs, inputs_of, load_models, score
-from ml.progress import Progress, write_atomically
+from ml.progress import Progress
 
 SUMMARY = "scan.json"
 TOP = 5
@@ -68,7 +69,8 @@ def scan(
             inputs.slice(start, start + shard_size),
             should_stop,
         )
-        _write(table.replace_schema_metadata({IDENTITY: identity}), shards[i])
+        with replacing(shards[i]) as partial:
+            pq.write_table(table.replace_schema_metadata({IDENTITY: identity}), partial)
     summary = {
         "manifest_sha256": data.sha256,
         "split": split,
@@ -178,9 +180,3 @@ def _is_done(shard: Path, identity: bytes) -> bool:
     if found != identity:
         raise InputError(f"{shard}: belongs to another scan; choose an empty folder")
     return True
-
-
-def _write(table: pa.Table, shard: Path) -> None:
-    partial = shard.with_name(f".{shard.name}")
-    pq.write_table(table, partial)
-    partial.replace(shard)

@@ -6,7 +6,6 @@ the fields of `Outcomes`, and `scores` (float32 list, by the names in the file's
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from ml.errors import InputError
 from ml.evaluate.outcomes import Outcomes
 from ml.evaluate.scored import Scored, group_keys
+from ml.files import replacing
 
 META = b"touchstone.scores"
 CONTEXT = ("image", "sha256", "has_logo", "attack", "source", "category", "variation")
@@ -70,9 +70,8 @@ def write_scores(
     meta = {"kind": kind, "names": data.names, "thresholds": dict(thresholds)}
     table = pa.table(columns).replace_schema_metadata({META: json.dumps(meta).encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(table, partial)
 
 
 def read_scores(path: Path) -> SavedScores:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from ml.artifact import Artifact
 from ml.errors import InputError
+from ml.files import write_atomically
 from ml.models.config import NetConfig
 from ml.models.small_resnet import SmallResNet
 
@@ -64,9 +65,8 @@ def warm_start(net: nn.Module, init: Artifact, labels: Sequence[str]) -> None:
 
 def save_weights(net: nn.Module, directory: Path) -> None:
     """Write the weights in one step, contiguous, from the CPU."""
-    partial = directory / f".{WEIGHTS}"
-    save_file({k: v.cpu().contiguous() for k, v in net.state_dict().items()}, partial)
-    partial.replace(directory / WEIGHTS)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()}
+    write_atomically(directory / WEIGHTS, save(tensors))
 
 
 def load_weights(net: nn.Module, artifact: Artifact) -> None:

@@ -11,12 +11,13 @@ import torch
 
 from ml.artifact import Artifact, code_version, write_artifact
 from ml.manifest import Manifest
+from ml.models.backbone import WEIGHTS, save_weights
 from ml.models.base import ShouldStop
 from ml.models.device import choose_device
 from ml.models.fitting import Fitting, remove_checkpoint
 from ml.models.yolo.boxed_images import read_boxed_images
 from ml.models.yolo.config import Config, filled
-from ml.models.yolo.net import WEIGHTS, make_net, read_network, save_weights, warm_start
+from ml.models.yolo.net import make_net, read_network, warm_start
 from ml.models.yolo.predictor import BoxPredictor
 from ml.models.yolo.samples import choose_boxed_rows
 from ml.models.yolo.training import Steps, identity, validate

@@ -5,6 +5,7 @@ takes the same steps as one that was never stopped.
 """
 
 import copy
+import io
 import logging
 import math
 import time
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.errors import Cancelled, InputError
+from ml.files import write_atomically
 from ml.models.base import ShouldStop
 from ml.progress import Progress
 
@@ -140,9 +142,9 @@ class Fitting:
             "optimizer": self._optimizer.state_dict(),
             "average": self._average.state_dict() if self._average else None,
         }
-        partial = self._out / f".{CHECKPOINT}"
-        torch.save(state, partial)
-        partial.replace(self._out / CHECKPOINT)
+        written = io.BytesIO()  # a full disk then fails as a plain OSError, not within torch
+        torch.save(state, written)
+        write_atomically(self._out / CHECKPOINT, written.getvalue())
 
     def _restore(self) -> None:
         path = self._out / CHECKPOINT

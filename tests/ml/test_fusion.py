@@ -1,6 +1,7 @@
 """The fusion of several models' scores, and its place among the models."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from ml.manifest import write_manifest
 from ml.models import load
 from ml.models.base import Box, Predictions
 from ml.models.fusion.choice import features, fit, probabilities, surprise
-from ml.models.fusion.material import Material
+from ml.models.fusion.material import Material, fitting_rows, held_out_by_all
 from ml.models.fusion.predictor import by_speakers, combinations_of
 from ml.models.fusion.scores import Parts, align, noisy_or
 from ml.models.fusion.training import PENALTIES, choose_penalty, fit_all
@@ -226,8 +227,13 @@ def test_what_it_cannot_be_fitted_on_is_said(
     with pytest.raises(InputError, match="flag_ratio"):
         attempt(models=[str(small_classifier.directory)], flag_ratio=1.5)
     with pytest.raises(InputError, match="not trained on"):
-        attempt(models=[str(small_classifier.directory)], holdout=0.0)
+        fitting_rows(small_world, holdout=0.0)
     assert not (tmp_path / "fusion").exists()
+
+
+def test_it_is_fitted_on_what_all_of_its_models_held_out(small_classifier):
+    more = replace(small_classifier, config=small_classifier.config | {"holdout": 0.5})
+    assert held_out_by_all([more, small_classifier]) == small_classifier.config["holdout"]
 
 
 def test_the_weights_are_read_back_as_they_were_written(fused):

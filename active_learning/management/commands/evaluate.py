@@ -11,7 +11,7 @@ from active_learning.jobs import JobError
 from active_learning.models import Evaluation, Release
 from active_learning.watching import JobFailed, watch
 from ml.errors import InputError
-from ml.progress import write_atomically
+from ml.files import write_atomically
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from active_learning.models import Release
 from active_learning.rounds import RoundError
 from annotation.simulate import SimulatedLabelers
 from ml.errors import InputError
-from ml.progress import write_atomically
+from ml.files import write_atomically
 
 
 class Command(BaseCommand):

@@ -10,7 +10,8 @@ from annotation.ingest import IngestReport, ListingPolicy, ingest_folder
 from annotation.ingest.formats import READERS
 from annotation.models import Image
 from ml.errors import InputError
-from ml.progress import Progress, write_atomically
+from ml.files import write_atomically
+from ml.progress import Progress
 
 SHOWN = 50  # files set aside that are named on the terminal
 

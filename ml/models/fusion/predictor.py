@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, combinations
+from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ml.artifact import Artifact
+from ml.files import write_atomically
 from ml.models.base import Predictions
 from ml.models.fusion.choice import Weights, probabilities
 from ml.models.fusion.scores import BRAND_MODELS, Parts, align
@@ -54,8 +56,10 @@ class Fusion:
         return max(known, key=lambda key: key.count("+"), default=None)
 
 
-def write_weights(path: str, weights: Mapping[str, Weights]) -> None:
-    save_file({key: np.append(w.values, w.intercept) for key, w in weights.items()}, path)
+def write_weights(path: Path, weights: Mapping[str, Weights]) -> None:
+    write_atomically(
+        path, save({key: np.append(w.values, w.intercept) for key, w in weights.items()})
+    )
 
 
 def combinations_of(kinds: Sequence[str]) -> list[list[str]]:

@@ -14,8 +14,9 @@ from ml.manifest import Manifest
 from ml.models.base import ShouldStop
 from ml.models.brand_rows import BACKGROUND
 from ml.models.fusion.choice import Weights, fit, surprise
-from ml.models.fusion.material import Material, fitting_rows, gather
+from ml.models.fusion.material import Material, fitting_rows, gather, held_out_by_all
 from ml.models.fusion.predictor import WEIGHTS, Fusion, combinations_of, write_weights
+from ml.models.fusion.scores import BRAND_MODELS
 from ml.progress import Progress
 
 KIND = "fusion"
@@ -32,15 +33,12 @@ class Config:
         prevalence: share of what is online that shows a listed brand.
         penalty: of squared weights; when not given, that of `PENALTIES` which predicts rows best
             that were left out.
-        holdout: share of the training groups that the models did not train on, as in their own
-            configurations; used while `val` has too few rows.
     """
 
     models: tuple[str, ...] = ()
     flag_ratio: float = 0.01
     prevalence: float = 0.01
     penalty: float | None = None
-    holdout: float = 0.1
 
 
 def train(
@@ -61,7 +59,9 @@ def train(
     if not 0 < config.flag_ratio < 1 or not 0 < config.prevalence < 1:
         raise InputError("config: flag_ratio and prevalence must be between 0 and 1")
     artifacts = [read_artifact(folder) for folder in config.models]
-    rows = fitting_rows(manifest, holdout=config.holdout)
+    if not {artifact.kind for artifact in artifacts} & set(BRAND_MODELS):
+        raise InputError(f"a fusion needs one model at least of: {', '.join(BRAND_MODELS)}")
+    rows = fitting_rows(manifest, holdout=held_out_by_all(artifacts))
     with progress.part(0.0, 0.9) as part:
         material = gather(artifacts, manifest, rows, progress=part, should_stop=should_stop)
     brands = material.parts.brands
@@ -69,7 +69,7 @@ def train(
     penalty = config.penalty or choose_penalty(material, kinds)
     weights = fit_all(material, kinds, prevalence=config.prevalence, penalty=penalty)
     out.mkdir(parents=True, exist_ok=True)
-    write_weights(str(out / WEIGHTS), weights)
+    write_weights(out / WEIGHTS, weights)
     draft = Artifact(
         kind=KIND,
         labels=[*brands, BACKGROUND],

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ml.artifact import Artifact
+from ml.files import write_atomically
 from ml.models.text.features import Features
 from ml.models.text.search import WAYS, AliasSearch
 
@@ -48,9 +49,8 @@ class Weights:
 
     def save(self, out: Path) -> None:
         """Write the weights in one step."""
-        partial = out / f".{WEIGHTS}"
-        save_file({name: np.ascontiguousarray(a) for name, a in vars(self).items()}, partial)
-        partial.replace(out / WEIGHTS)
+        arrays = {name: np.ascontiguousarray(a) for name, a in vars(self).items()}
+        write_atomically(out / WEIGHTS, save(arrays))
 
     def logits(self, features: Features) -> np.ndarray:
         """float32 [n, k]."""

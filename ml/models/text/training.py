@@ -15,6 +15,7 @@ from scipy import sparse
 
 from ml.artifact import META, Artifact, code_version, file_sha256, write_artifact
 from ml.errors import Cancelled, InputError
+from ml.files import write_atomically
 from ml.manifest import Manifest
 from ml.models.base import ShouldStop
 from ml.models.brand_rows import choose_brand_rows, targets
@@ -28,7 +29,7 @@ from ml.models.text.net import WEIGHTS, Weights, warm
 from ml.models.text.predictor import ALIASES, read_search
 from ml.models.text.search import AliasSearch
 from ml.models.text.steps import Batches, TitleNet
-from ml.progress import Progress, write_atomically
+from ml.progress import Progress
 
 log = logging.getLogger(__name__)
 KIND = "text"

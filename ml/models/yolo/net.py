@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from ultralytics.cfg import __file__ as ultralytics_cfg
 from ultralytics.nn.modules import Detect
@@ -17,9 +17,9 @@ from ultralytics.nn.tasks import DetectionModel
 
 from ml.artifact import Artifact
 from ml.errors import InputError
+from ml.models.backbone import WEIGHTS
 from ml.models.yolo.config import Config
 
-WEIGHTS = "weights.safetensors"
 _OWN = Path(__file__).parent
 _THEIRS = Path(ultralytics_cfg).parent / "models"
 
@@ -93,13 +93,6 @@ def warm_start(net: DetectionModel, labels: Sequence[str], *, init: Artifact) ->
 def to_input(images: torch.Tensor) -> torch.Tensor:
     """uint8 [n, 3, s, s] → float32 in [0, 1], channels last in memory."""
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
-
-
-def save_weights(net: nn.Module, directory: Path) -> None:
-    """Write the weights in one step, contiguous, from the CPU."""
-    partial = directory / f".{WEIGHTS}"
-    save_file({name: t.cpu().contiguous() for name, t in net.state_dict().items()}, partial)
-    partial.replace(directory / WEIGHTS)
 
 
 def read_weights(artifact: Artifact) -> dict[str, torch.Tensor]:
