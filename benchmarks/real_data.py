@@ -13,15 +13,13 @@ of one product stay together; near-duplicates that slip through are caught by in
 
 import argparse
 import csv
-import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,13 +29,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 import django
 from django.utils.text import slugify
 
-MIN_IMAGES = 40
-COLOURS = (
-    "black|white|blue|red|green|grey|gray|brown|pink|purple|yellow|orange|beige|navy|maroon|"
-    "olive|cream|khaki|charcoal|silver|gold|tan|off|magenta|lavender|multi|melange|steel|teal|"
-    "turquoise|peach|mustard|rust|burgundy|bronze|copper|coffee|mushroom|nude|sea|rose|skin"
-)
-
+from benchmarks.real_rows import box, boxes_by_file, draw, listed_brands, read_table, style
 
 # What each folder's table says beyond, or short of, the product table.
 SAID = {
@@ -77,13 +69,13 @@ def prepare(*, data: Path, out: Path, seed: int) -> None:
 
 
 def _products(source: Path, out: Path, seed: int) -> list[dict]:
-    rows = _read(source / "products.csv")
-    counts = Counter(slugify(row["brand"]) for row in rows)
+    rows = read_table(source / "products.csv")
+    on_list = listed_brands(rows)
     folders: dict[str, list[dict]] = defaultdict(list)
     truth = []
     for row in rows:
-        listed = counts[slugify(row["brand"])] >= MIN_IMAGES
-        folder = _product_folder(_draw(seed, _style(row)), listed=listed)
+        listed = slugify(row["brand"]) in on_list
+        folder = _product_folder(draw(seed, style(row)), listed=listed)
         if folder == "pool":
             image = source / "images" / row["file"]
             truth.append(_truth(image, row["brand"] if listed else None))
@@ -93,21 +85,18 @@ def _products(source: Path, out: Path, seed: int) -> list[dict]:
     return truth
 
 
-def _product_folder(draw: float, *, listed: bool) -> str:
+def _product_folder(drawn: float, *, listed: bool) -> str:
     if listed:
-        return "closed" if draw < 0.2 else "train" if draw < 0.65 else "pool"
-    return "off_list" if draw < 0.5 else "train_other" if draw < 0.75 else "pool"
+        return "closed" if drawn < 0.2 else "train" if drawn < 0.65 else "pool"
+    return "off_list" if drawn < 0.5 else "train_other" if drawn < 0.75 else "pool"
 
 
 def _flickr(source: Path, out: Path, seed: int) -> list[dict]:
-    by_file = defaultdict(list)
-    for row in _read(source / "boxes.csv"):
-        by_file[row["file"]].append(row)
     folders: dict[str, list[dict]] = defaultdict(list)
     truth = []
-    for file, boxes in by_file.items():
-        draw = _draw(seed, file)
-        folder = "boxes_train" if draw < 0.6 else "boxes_closed" if draw < 0.85 else "boxes_pool"
+    for file, boxes in boxes_by_file(source).items():
+        drawn = draw(seed, file)
+        folder = "boxes_train" if drawn < 0.6 else "boxes_closed" if drawn < 0.85 else "boxes_pool"
         if folder == "boxes_pool":
             truth.append(_truth(source / "images" / file, boxes[0]["brand"], boxes))
             folders[folder].append({"id": file, "file": file, "brand": ""})
@@ -128,31 +117,10 @@ def _truth(image: Path, brand: str | None, boxes: list[dict] | None = None) -> d
         "answer": "brand" if brand else "other",
         "brand": slugify(brand) if brand else None,
         # Nobody boxed the product images: that is not to have seen no mark there.
-        "boxes": None if boxes is None else [_box(box) for box in boxes],
+        "boxes": None if boxes is None else [box(row) for row in boxes],
         "variation": "none",
         "split": "pool",
     }
-
-
-def _box(row: dict) -> dict:
-    sides = {side: float(row[side]) for side in ("x1", "y1", "x2", "y2")}
-    return sides | {"brand": slugify(row["brand"])}
-
-
-def _style(row: dict) -> str:
-    """Brand and title without colour words: variants of one product share it."""
-    words = re.sub(rf"\b({COLOURS})\b", " ", row["title"].lower())
-    return " ".join([slugify(row["brand"]), *words.split()])
-
-
-def _draw(seed: int, key: str) -> float:
-    """A number in [0, 1) that follows from seed and key alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:6], "big") / 2**48
-
-
-def _read(path: Path) -> list[dict]:
-    with path.open(newline="") as table:
-        return list(csv.DictReader(table))
 
 
 def _write_folder(folder: Path, table: str, rows: list[dict], images: Path) -> None:

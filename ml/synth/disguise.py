@@ -36,6 +36,16 @@ def disguise(rng: np.random.Generator, english: str, chinese: str) -> tuple[str,
             return spelt, way
 
 
+def disguise_latin(rng: np.random.Generator, name: str) -> str:
+    """A disguised spelling of a name that has no Chinese form: look-alike letters, digits for
+    letters, or something between them. A name of one letter that has no look-alike stays."""
+    table = _HOMOGLYPHS if rng.random() < 0.5 else _LEET
+    able = any(letter.lower() in table for letter in name)
+    if able and (len(name) == 1 or rng.random() < 2 / 3):
+        return _swap(rng, name, table)
+    return _space(rng, name) if len(name) > 1 else name
+
+
 def _spell(rng: np.random.Generator, way: str, english: str, chinese: str) -> str:
     if way == "homoglyph":
         return _swap(rng, english, _HOMOGLYPHS)
