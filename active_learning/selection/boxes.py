@@ -77,7 +77,7 @@ def _false_alarms(
         return
     value = detector_false_alarms(
         np.array([box["score"] for _, box in found]),
-        np.array([pool.scores[row][column[box["brand"]]] for row, box in found]),
+        np.array([pool.score_of(row, column[box["brand"]]) for row, box in found]),
     )
     brands = brands_by_key(pool.brands)
     groups = pool.column("group")

@@ -7,16 +7,24 @@ import pyarrow as pa
 
 from active_learning.models import Release
 from annotation.models import Brand, Image
+from ml.acquisition import top_brands
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """A scan of the pool as arrays, row by row the same image."""
+    """A scan of the pool as arrays, row by row the same image.
+
+    Attributes:
+        brands: keys of the release's brand list.
+        top, scores: (n, k) the brands that score highest, as places in `brands`, best first, and
+            their probabilities; see `ml.acquisition.ScoredPool`.
+    """
 
     release: Release
     table: pa.Table
     image_ids: np.ndarray
     brands: list[str]
+    top: np.ndarray
     scores: np.ndarray
 
     def has(self, name: str) -> bool:
@@ -25,6 +33,10 @@ class Scanned:
 
     def column(self, name: str) -> np.ndarray:
         return self.table[name].to_numpy()
+
+    def score_of(self, row: int, brand: int) -> float:
+        """What the classifier gives a brand; 0 where that is not among its best."""
+        return float(self.scores[row, self.top[row] == brand].sum())
 
     def boxes(self, row: int) -> list[dict]:
         if not self.has("detector_boxes"):
@@ -36,22 +48,19 @@ def read_scan(table: pa.Table, release: Release) -> Scanned:
     ids = dict(Image.objects.filter(split=Image.Split.POOL).values_list("sha256", "pk"))
     known = pa.array([sha in ids for sha in table["sha256"].to_pylist()])
     table = table.filter(known)  # images that left the pool since are not asked again
-    brands = release.brands
-    column = {brand: index for index, brand in enumerate(brands)}
-    scores = np.zeros((table.num_rows, len(brands)), dtype=np.float32)
+    top, scores = np.zeros((2, table.num_rows, 0))
     if "classifier_brands" in table.column_names:
-        for row, (keys, values) in enumerate(
-            zip(
-                table["classifier_brands"].to_pylist(),
-                table["classifier_scores"].to_pylist(),
-                strict=True,
-            )
-        ):
-            for key, value in zip(keys, values, strict=True):
-                if key in column:
-                    scores[row, column[key]] = value
-    image_ids = np.array([ids[sha] for sha in table["sha256"].to_pylist()], dtype=int)
-    return Scanned(release=release, table=table, image_ids=image_ids, brands=brands, scores=scores)
+        top, scores = top_brands(
+            table["classifier_brands"], table["classifier_scores"], release.brands
+        )
+    return Scanned(
+        release=release,
+        table=table,
+        image_ids=np.array([ids[sha] for sha in table["sha256"].to_pylist()], dtype=int),
+        brands=release.brands,
+        top=top,
+        scores=scores,
+    )
 
 
 def threshold_of(release: Release, kind: str, brand: str = "*") -> float:

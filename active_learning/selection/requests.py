@@ -8,10 +8,10 @@ from active_learning.models import Round, Selection
 from active_learning.selection.pool import Scanned
 from annotation.models import Brand, Task
 from ml.acquisition import Choice
+from ml.acquisition.pool import NO_BRAND
 
 PROPOSED_BOXES = 3
 LEAST_SCORE = 0.1
-CANDIDATES = 6  # brands offered on keys in a task
 NAMESPACE = uuid.UUID("5f0d3b0e-6b1f-4f59-9d4c-6a0b5c1f7a51")
 # Shown without the model's proposal: only blind answers may grade a model or vote beside it.
 ALWAYS_BLIND = {"random_control", "probe"}
@@ -20,14 +20,14 @@ BLIND_SHARE = 0.1
 
 def proposal_for(pool: Scanned, row: int) -> dict:
     """What the champion thinks of an image, for the task's keys and its pre-annotation."""
-    order = np.argsort(-pool.scores[row], kind="stable")[:CANDIDATES]
-    top = int(order[0])
-    none = pool.column("classifier_none")
+    candidates = [pool.brands[place] for place in pool.top[row] if place != NO_BRAND]
+    score = float(pool.scores[row, 0]) if candidates else 0.0
+    none = float(pool.column("classifier_none")[row])
     proposal = {
-        "candidates": [pool.brands[i] for i in order],
-        "answer": "none" if none[row] >= pool.scores[row, top] else "brand",
-        "brand": pool.brands[top],
-        "score": round(float(pool.scores[row, top]), 4),
+        "candidates": candidates,
+        "answer": "none" if none >= score else "brand",
+        "brand": candidates[0] if candidates else None,
+        "score": round(score, 4),
         "boxes": best_boxes(pool.boxes(row)),
         "model": str(pool.release),
     }

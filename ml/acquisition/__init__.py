@@ -1,12 +1,12 @@
 """Which items a person should see next: pure functions on arrays."""
 
-from ml.acquisition.mix import Choice, ScoredPool, select
+from ml.acquisition.mix import Choice, select
+from ml.acquisition.pool import ScoredPool, embeddings_in, top_brands
 from ml.acquisition.precision import Precision, allocate_budget, brand_precision
 from ml.acquisition.strategies import (
     detector_false_alarms,
     detector_misses,
     entropy,
-    hard_negatives,
     margin,
     near_threshold,
 )
@@ -19,9 +19,10 @@ __all__ = [
     "brand_precision",
     "detector_false_alarms",
     "detector_misses",
+    "embeddings_in",
     "entropy",
-    "hard_negatives",
     "margin",
     "near_threshold",
     "select",
+    "top_brands",
 ]

@@ -1,35 +1,18 @@
 """One budget, several strategies: the two random draws first, then each strategy its share."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
+from ml.acquisition.batch import Batch, Ranking
+from ml.acquisition.pool import NO_BRAND, ScoredPool
 from ml.acquisition.precision import allocate_budget, brand_precision, equal_shares
-from ml.acquisition.strategies import checked, hard_negatives, margin
+from ml.acquisition.strategies import margin
 from ml.errors import InputError
 
-
-@dataclass(frozen=True)
-class ScoredPool:
-    """What is known of the items that may be chosen.
-
-    Attributes:
-        scores: (n, brands) probability of each brand.
-        background: (n,) probability of no listed brand.
-        groups: (n,) near-duplicate group of each item; one of a group is chosen at most.
-        thresholds: (brands,) operating points: at or above, an item is flagged for the brand.
-        probe_hits, probe_draws: (brands,) earlier probes and how many did show the brand.
-        focus: indices of the brands the round is about; empty = all.
-    """
-
-    scores: np.ndarray
-    background: np.ndarray
-    groups: np.ndarray
-    thresholds: np.ndarray
-    probe_hits: np.ndarray
-    probe_draws: np.ndarray
-    focus: tuple[int, ...] = field(default=())
+DIVERSITY = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,7 +30,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a strategy chooses from.
+    """What a random strategy draws from.
 
     Attributes:
         groups: (n,) group codes 0, 1, …
@@ -63,77 +46,108 @@ class Draw:
 
 
 # index, score, focus brand, propensity
-Ranked = Iterator[tuple[int, float, int | None, float | None]]
+Drawn = Iterator[tuple[int, float, int | None, float]]
 
 
-def select(pool: ScoredPool, *, budget: int, mix: Mapping[str, float], seed: int) -> list[Choice]:
+def select(
+    pool: ScoredPool,
+    *,
+    budget: int,
+    mix: Mapping[str, float],
+    seed: int,
+    most: np.ndarray | None = None,
+    diversity: float = DIVERSITY,
+) -> list[Choice]:
     """Choose at most `budget` items, `mix[strategy]` of it by each strategy; what one strategy
     cannot use goes to the next, and the uncertain ones take the rest.
 
-    The random control is drawn first, from all items, so that it stays a fair sample.
+    The random control is drawn first, from all items, so that it stays a fair sample; neither it
+    nor the probe is limited or made diverse.
+
+    Args:
+        most: (brands,) the most items that are ranked for each brand; None: no limit.
+        diversity: see `Batch`.
 
     Raises:
         InputError: a strategy is unknown, a share or the budget is negative, or a score is missing.
     """
     _check(pool, budget, mix)
     rng = np.random.default_rng(seed)
-    codes = np.unique(pool.groups, return_inverse=True)[1]
+    groups = _codes(pool.groups)
+    batch = Batch(groups, pool.embeddings, diversity=diversity)
+    left = None if most is None else np.array(most, int)
     chosen: list[Choice] = []
-    taken: set[int] = set()
     wanted = 0.0
-    for name, strategy in STRATEGIES.items():
+    for name in (*RANDOM, *RANKED):
         wanted += budget * mix.get(name, 0.0)
         room = min(round(wanted), budget) - len(chosen)
-        if room > 0:
-            free = ~np.isin(codes, list(taken))
-            draw = Draw(pool=pool, groups=codes, free=free, room=room, rng=rng)
-            chosen += _take(name, strategy(draw), draw, taken)
+        if room <= 0:
+            continue
+        if name in RANDOM:
+            draw = Draw(pool=pool, groups=groups, free=batch.is_free(), room=room, rng=rng)
+            chosen += _drawn(name, RANDOM[name](draw), batch, room)
+        else:
+            free = batch.is_free()
+            chosen += _ranked(name, RANKED[name](pool, free, room), batch, room, left)
     return chosen
 
 
+def _codes(groups: np.ndarray) -> np.ndarray:
+    """(n,) a number for each group: 0, 1, … By hash, where sorting five million names would take
+    longer than all the rest."""
+    return pa.array(groups).dictionary_encode().indices.to_numpy()
+
+
 def _check(pool: ScoredPool, budget: int, mix: Mapping[str, float]) -> None:
-    unknown = sorted(set(mix) - set(STRATEGIES))
+    known = (*RANDOM, *RANKED)
+    unknown = sorted(set(mix) - set(known))
     if unknown:
-        raise InputError(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")
+        raise InputError(f"unknown strategy {unknown[0]!r}; known: {', '.join(known)}")
     if budget < 0 or any(not share >= 0 for share in mix.values()):
         raise InputError("a budget and its shares cannot be negative")
-    checked(pool.scores)
-    checked(pool.background, "background")
-    checked(pool.thresholds, "thresholds")
-    n, brands = pool.scores.shape
-    if not (len(pool.background) == len(pool.groups) == n and len(pool.thresholds) == brands):
-        raise InputError(f"{n} items of {brands} brands were scored; another column disagrees")
+    pool.check()
 
 
-def _take(name: str, ranked: Ranked, draw: Draw, taken: set[int]) -> list[Choice]:
-    """The first items whose group is not taken yet, while there is room; `taken` grows."""
+def _drawn(name: str, drawn: Drawn, batch: Batch, room: int) -> list[Choice]:
     choices: list[Choice] = []
-    for index, score, brand, propensity in ranked:
-        if len(choices) == draw.room:
+    for index, score, brand, propensity in drawn:
+        if len(choices) == room:
             break
-        group = int(draw.groups[index])
-        if group in taken:
-            continue
-        taken.add(group)
-        choices.append(Choice(int(index), name, float(score), len(choices) + 1, brand, propensity))
+        if batch.add(int(index)):
+            rank = len(choices) + 1
+            choices.append(Choice(int(index), name, float(score), rank, brand, propensity))
     return choices
 
 
-def random_control(draw: Draw) -> Ranked:
+def _ranked(
+    name: str, ranking: Ranking, batch: Batch, room: int, left: np.ndarray | None
+) -> list[Choice]:
+    """`left`, what may still be ranked for each brand, is counted down."""
+    limits = [limit for limit in (ranking.most, left) if limit is not None]
+    limit = np.minimum.reduce(limits) if limits else None
+    items = batch.take(Ranking(ranking.values, ranking.brands, limit), room)
+    if left is not None:
+        np.subtract.at(left, ranking.brands[items], 1)
+    return [
+        Choice(item, name, float(ranking.values[item]), rank + 1, int(ranking.brands[item]), None)
+        for rank, item in enumerate(items)
+    ]
+
+
+def random_control(draw: Draw) -> Drawn:
     """Uniform draws of groups, then of an item of each: what chosen labels are compared with."""
-    top = draw.pool.scores.max(axis=1, initial=0.0)
     items, chance = _one_per_group(np.flatnonzero(draw.free), draw)
     drawn = min(1.0, draw.room / max(1, len(items)))
-    for index, of_group in zip(items, chance, strict=True):
-        yield index, top[index], None, drawn * of_group
+    for index, of_group in zip(items[: draw.room], chance[: draw.room], strict=True):
+        yield index, draw.pool.best[index], None, drawn * of_group
 
 
-def probe(draw: Draw) -> Ranked:
+def probe(draw: Draw) -> Drawn:
     """Uniform draws from each brand's flagged items, as many for each brand as there are: the only
     source of precision estimates, because chosen false alarms would bias them down."""
     flagged = _flagged_brand(draw.pool)
-    items, chance = _one_per_group(np.flatnonzero(draw.free & (flagged >= 0)), draw)
-    available = np.bincount(flagged[items], minlength=draw.pool.scores.shape[1])
+    items, chance = _one_per_group(np.flatnonzero(draw.free & (flagged != NO_BRAND)), draw)
+    available = np.bincount(flagged[items], minlength=len(draw.pool.thresholds))
     shares = equal_shares(available, draw.room, draw.rng)
     for brand in np.flatnonzero(shares):
         mine = flagged[items] == brand
@@ -141,65 +155,65 @@ def probe(draw: Draw) -> Ranked:
         for index, of_group in zip(
             items[mine][: shares[brand]], chance[mine][: shares[brand]], strict=True
         ):
-            yield index, draw.pool.scores[index, brand], int(brand), drawn * of_group
+            yield index, draw.pool.best[index], int(brand), drawn * of_group
 
 
 def _one_per_group(items: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
     """One random item of each group among `items`, in random order, and its chance of being the
     group's one."""
     shuffled = draw.rng.permutation(items)
-    _, first, size = np.unique(draw.groups[shuffled], return_index=True, return_counts=True)
-    order = draw.rng.permutation(len(first))
-    return shuffled[first[order]], 1.0 / size[order]
+    groups = draw.groups[shuffled]
+    one = np.empty(draw.groups.max(initial=-1) + 1, shuffled.dtype)
+    one[groups] = shuffled  # the last of a group to be written is a random one
+    sizes = np.bincount(groups, minlength=len(one))
+    order = draw.rng.permutation(np.flatnonzero(sizes))
+    return one[order], 1.0 / sizes[order]
 
 
-def by_hard_negatives(draw: Draw) -> Ranked:
-    score, brand = hard_negatives(draw.pool.scores, known=_outside_focus(draw.pool))
-    for index in np.argsort(-score, kind="stable"):
-        yield index, score[index], int(brand[index]), None
+def by_hard_negatives(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The highest score of a brand in focus: what the model is surest of, for a person to refute
+    (the article's section 3.1)."""
+    if not pool.focus:
+        return Ranking(_where(pool.best_brand != NO_BRAND, pool.best), pool.best_brand)
+    asked = np.isin(pool.brands, pool.focus)
+    first = asked.argmax(axis=1)
+    rows = np.arange(len(pool))
+    return Ranking(_where(asked[rows, first], pool.scores[rows, first]), pool.brands[rows, first])
 
 
-def by_low_precision(draw: Draw) -> Ranked:
+def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
     """Each needy brand's most confident flags, as many as its share."""
-    pool = draw.pool
-    flagged = np.where(draw.free, _flagged_brand(pool), -1)
+    flagged = np.where(free, _flagged_brand(pool), NO_BRAND)
     precision = brand_precision(pool.probe_hits, pool.probe_draws).mean
-    counts = np.bincount(flagged[flagged >= 0], minlength=pool.scores.shape[1])
-    shares = allocate_budget(precision, counts, draw.room)
-    for brand in np.argsort(-shares, kind="stable"):
-        items = np.flatnonzero(flagged == brand)
-        for index in items[np.argsort(-pool.scores[items, brand], kind="stable")][: shares[brand]]:
-            yield index, pool.scores[index, brand], int(brand), None
+    counts = np.bincount(flagged[flagged != NO_BRAND], minlength=len(pool.thresholds))
+    shares = allocate_budget(precision, counts, room)
+    return Ranking(_where(flagged != NO_BRAND, pool.best), flagged, shares)
 
 
-def by_uncertainty(draw: Draw) -> Ranked:
-    pool = draw.pool
-    value = margin(np.column_stack([pool.scores, pool.background]))
-    top = pool.scores.argmax(axis=1)
-    for index in np.argsort(-value, kind="stable"):
-        yield index, value[index], int(top[index]), None
+def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The smallest margin between the likeliest two of the brands and none."""
+    if not pool.scores.shape[1]:
+        return Ranking(np.full(len(pool), -np.inf), pool.best_brand)
+    value = margin(np.column_stack([pool.background, pool.scores[:, :2]]))
+    return Ranking(_where(pool.best_brand != NO_BRAND, value), pool.best_brand)
 
 
 def _flagged_brand(pool: ScoredPool) -> np.ndarray:
     """(n,) the item's best brand where its score is over that brand's threshold and the brand in
-    focus, else -1."""
-    best = pool.scores.argmax(axis=1)
-    over = pool.scores[np.arange(len(best)), best] >= pool.thresholds[best]
-    return np.where(over & np.isin(best, _focus(pool)), best, -1)
+    focus, else NO_BRAND."""
+    best = pool.best_brand.astype(int)
+    over = (best != NO_BRAND) & (pool.best >= pool.thresholds[best])
+    if pool.focus:
+        over &= np.isin(best, pool.focus)
+    return np.where(over, best, NO_BRAND)
 
 
-def _focus(pool: ScoredPool) -> tuple[int, ...]:
-    return pool.focus or tuple(range(pool.scores.shape[1]))
+def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(mask, values, -np.inf)
 
 
-def _outside_focus(pool: ScoredPool) -> np.ndarray:
-    outside = ~np.isin(np.arange(pool.scores.shape[1]), _focus(pool))
-    return np.broadcast_to(outside, pool.scores.shape)
-
-
-STRATEGIES = {
-    "random_control": random_control,
-    "probe": probe,
+RANDOM: dict[str, Callable[[Draw], Drawn]] = {"random_control": random_control, "probe": probe}
+RANKED: dict[str, Callable[[ScoredPool, np.ndarray, int], Ranking]] = {
     "low_precision": by_low_precision,
     "hard_negatives": by_hard_negatives,
     "uncertain": by_uncertainty,

@@ -49,26 +49,6 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return -(p * logs).sum(axis=1)
 
 
-def hard_negatives(
-    scores: np.ndarray, known: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The highest score of a brand that the item is not known to show, and which brand that is.
-    The article's section 3.1: mine what the model flags most confidently, for a person to refute.
-
-    Args:
-        scores: (n, brands).
-        known: (n, brands) bool, true where the item is known to show the brand.
-
-    Returns:
-        (n,) score and (n,) brand index.
-    """
-    scores = checked(scores)
-    if known is not None:
-        scores = np.where(known, -np.inf, scores)
-    brand = scores.argmax(axis=1)
-    return scores[np.arange(len(scores)), brand], brand
-
-
 def near_threshold(scores: np.ndarray, threshold: float) -> np.ndarray:
     """Closeness to an operating point, in (−∞, 0]: the near misses and near hits of a rare class,
     where labels move the threshold (Nuggehalli et al. 2023, DIRECT)."""

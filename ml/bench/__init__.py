@@ -12,6 +12,7 @@ BENCHMARKS = {
     "classifier": "ml.bench.classifier",
     "copies": "ml.bench.copies",
     "fusion": "ml.bench.fusion",
+    "select": "ml.bench.select",
     "synth": "ml.bench.synth",
     "text": "ml.bench.text",
 }

@@ -25,12 +25,14 @@ def scanned(images):
             {"x1": 1, "y1": 1, "x2": 9, "y2": 9, "brand": "globex", "score": 0.05 * n}
             for n in range(1, 12)
         ]
+        scores = {"acme": share * 0.9, "globex": 0.05}
+        best = sorted(scores, key=scores.__getitem__, reverse=True)
         rows.append(
             {
                 "sha256": image.sha256,
                 "group": str(image.group_id),
-                "classifier_brands": ["acme", "globex"],
-                "classifier_scores": [share * 0.9, 0.05],
+                "classifier_brands": best,
+                "classifier_scores": [scores[brand] for brand in best],
                 "classifier_none": 0.95 - share * 0.9,
                 "detector_boxes": found if i % 3 == 0 else [],
                 "variation": {"none": share, "collage": 1 - share, "stack": 0.0},

@@ -1,4 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +15,14 @@ from ml.acquisition import (
     brand_precision,
     detector_false_alarms,
     entropy,
-    hard_negatives,
     margin,
     near_threshold,
     select,
+    top_brands,
 )
+from ml.acquisition.batch import ALIKE, Batch, Ranking
 from ml.acquisition.precision import LEAST_FLAGGED, equal_shares
+from ml.acquisition.shards import SCORES, read_pool
 from ml.errors import InputError
 
 MIX = {
@@ -28,11 +34,15 @@ MIX = {
 }
 
 
+def best_first(dense):
+    order = np.argsort(-dense, axis=1, kind="stable")
+    return {"brands": order, "scores": np.take_along_axis(dense, order, axis=1)}
+
+
 def pool(n=400, brands=5, seed=0, groups=None, **changes):
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(brands + 1, 0.3), size=n)
-    values = {
-        "scores": p[:, :-1],
+    values = best_first(changes.pop("dense", p[:, :-1])) | {
         "background": p[:, -1],
         "groups": np.arange(n) if groups is None else groups,
         "thresholds": np.full(brands, 0.5),
@@ -46,14 +56,6 @@ def test_margin_and_entropy_by_hand():
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
     assert margin(p) == pytest.approx([0.5, 1.0, 0.0])
     assert entropy(p) == pytest.approx(scipy_entropy(p, axis=1))
-
-
-def test_hard_negatives_are_never_of_a_brand_known_to_be_there():
-    scores = np.array([[0.9, 0.3], [0.2, 0.6]])
-    known = np.array([[True, False], [False, False]])
-    value, brand = hard_negatives(scores, known)
-    assert value == pytest.approx([0.3, 0.6])
-    assert brand.tolist() == [1, 1]
 
 
 def test_near_threshold_puts_the_closest_first():
@@ -70,11 +72,11 @@ def test_a_confident_box_the_classifier_denies_is_the_worst_false_alarm():
 def test_a_missing_score_is_an_error(bad):
     scores = pool().scores.copy()
     scores[3, 1] = bad
-    for call in (margin, entropy, hard_negatives):
+    for call in (margin, entropy):
         with pytest.raises(InputError, match="row 3"):
             call(scores)
     with pytest.raises(InputError, match="row 3"):
-        select(pool(scores=scores), budget=10, mix=MIX, seed=0)
+        select(replace(pool(), scores=scores), budget=10, mix=MIX, seed=0)
 
 
 def test_a_brand_probed_twice_stays_near_the_rest():
@@ -146,7 +148,8 @@ def test_the_control_is_a_fair_sample_of_the_pool():
 def test_probes_are_flagged_for_their_brand_and_carry_their_chance():
     scored = pool()
     for choice in select(scored, budget=20, mix={"probe": 1.0}, seed=0):
-        assert scored.scores[choice.index, choice.focus_brand] >= 0.5
+        assert scored.brands[choice.index, 0] == choice.focus_brand
+        assert scored.scores[choice.index, 0] >= 0.5
         assert 0 < choice.propensity <= 1
 
 
@@ -213,10 +216,9 @@ def test_propensities_are_the_chances_of_being_drawn(strategy):
     groups = np.concatenate([np.arange(20), np.zeros(6, dtype=int), np.full(4, 1)])
     scored = pool(n=30, brands=3, groups=groups, thresholds=np.array([0.3, 0.3, 0.3]))
     # All copies of a group look alike, so that a group is flagged for one brand.
-    scores = scored.scores[groups]
-    scored = pool(n=30, brands=3, groups=groups, thresholds=scored.thresholds, scores=scores)
-    best = scores.argmax(axis=1)
-    drawable = np.ones(30, bool) if strategy == "random_control" else scores.max(axis=1) >= 0.3
+    scored = replace(scored, brands=scored.brands[groups], scores=scored.scores[groups])
+    best = scored.best_brand
+    drawable = np.ones(30, bool) if strategy == "random_control" else scored.best >= 0.3
     assert len(set(best[drawable])) == 3
     runs, weight = 1500, np.zeros(30)
     for seed in rng.integers(2**31, size=runs).tolist():
@@ -226,3 +228,87 @@ def test_propensities_are_the_chances_of_being_drawn(strategy):
     # The rarest item is drawn with chance 8/20/7 = 0.06: a standard error of about 0.1.
     assert weight[drawable] == pytest.approx(1.0, abs=0.5)
     assert weight[drawable].mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_scan_is_read_best_brand_first_and_strange_brands_are_passed_over():
+    names = pa.chunked_array([[["b", "x", "a"], []], [["x"], ["a"]]], pa.list_(pa.string()))
+    values = pa.chunked_array([[[0.7, 0.2, 0.1], []], [[0.9], [0.4]]], pa.list_(pa.float32()))
+    brands, scores = top_brands(names, values, ["a", "b"])
+    assert brands.tolist() == [[1, 0], [-1, -1], [-1, -1], [0, -1]]
+    assert scores == pytest.approx(np.array([[0.7, 0.1], [0, 0], [0, 0], [0.4, 0]]))
+    with pytest.raises(InputError, match="missing"):
+        top_brands(pa.chunked_array([[["a"]]]), pa.chunked_array([[[None]]]), ["a"])
+
+
+def on_a_circle(degrees):
+    angles = np.radians(degrees)
+    looks = np.column_stack([np.cos(angles), np.sin(angles)])
+    return lambda items: looks[items]
+
+
+def test_what_looks_like_a_chosen_item_waits_and_near_duplicates_are_never_asked():
+    """Items at 0°, 1°, 30°, 90°, in the order of their values; cos 1° is above ALIKE."""
+    assert np.cos(np.radians(1)) > ALIKE
+    ranking = Ranking(np.array([0.9, 0.8, 0.7, 0.6]), np.zeros(4, int))
+    plain = Batch(np.arange(4), None, diversity=0.6)
+    assert plain.take(ranking, 4) == [0, 1, 2, 3]
+    diverse = Batch(np.arange(4), on_a_circle([0, 1, 30, 90]), diversity=0.6)
+    # 90°: 0.4 × ¼ − 0 = 0.1; 30°: 0.4 × ½ − 0.6 × 0.87 = −0.32.
+    assert diverse.take(ranking, 4) == [0, 3, 2]
+    by_rank = Batch(np.arange(4), on_a_circle([0, 1, 30, 90]), diversity=0.0)
+    assert by_rank.take(ranking, 4) == [0, 2, 3]
+
+
+def test_a_batch_is_unlike_what_an_earlier_strategy_chose():
+    batch = Batch(np.arange(3), on_a_circle([0, 5, 90]), diversity=0.5)
+    assert batch.add(0)
+    assert batch.take(Ranking(np.array([0.0, 0.9, 0.8]), np.zeros(3, int)), 1) == [2]
+
+
+def test_no_brand_gets_more_than_its_most():
+    chosen = select(
+        pool(n=2000), budget=60, mix={"hard_negatives": 0.5, "uncertain": 0.5}, seed=0,
+        most=np.array([3, 3, 50, 50, 50]),
+    )  # fmt: skip
+    counts = np.bincount([choice.focus_brand for choice in chosen], minlength=5)
+    assert counts[:2].tolist() == [3, 3]
+    assert counts.sum() == 60
+
+
+@given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 5))
+def test_however_little_of_it_is_looked_at_a_ranking_is_taken_from_the_top(n, room, seed):
+    rng = np.random.default_rng(seed)
+    values = np.round(rng.random(n), 1)  # many ties
+    values[rng.random(n) < 0.2] = -np.inf
+    batch = Batch(np.arange(n), None, diversity=0.3)
+    expected = [i for i in np.argsort(-values, kind="stable") if values[i] > -np.inf]
+    assert batch.take(Ranking(values, np.zeros(n, int)), room) == expected[:room]
+
+
+def test_shards_give_the_pool_that_they_hold(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [list(rng.permutation(["a", "b", "x"])) for _ in range(6)]
+    looks = rng.normal(size=(6, 4)).astype(np.float16)
+    table = pa.table(
+        {
+            "group": ["g1", "g2", "g1", "g3", "g2", "g4"],
+            "classifier_brands": names,
+            "classifier_scores": pa.array([[0.6, 0.2, 0.1]] * 6, pa.list_(pa.float32())),
+            "classifier_none": pa.array(np.full(6, 0.1, np.float32)),
+            "embedding": pa.array(list(looks), pa.list_(pa.float16())),
+        }
+    )
+    shards = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    pq.write_table(table.slice(0, 4), shards[0])
+    pq.write_table(table.slice(4), shards[1])
+    counts = {"thresholds": np.full(2, 0.5), "probe_hits": np.zeros(2), "probe_draws": np.zeros(2)}
+    read = read_pool(shards, brands=["a", "b"], **counts)
+    first = [next(name for name in row if name != "x") for row in names]
+    assert read.best_brand.tolist() == [["a", "b"].index(name) for name in first]
+    same = read.groups[:, None] == read.groups[None, :]
+    assert same.sum() == 6 + 2 + 2
+    assert same[0, 2] and same[1, 4]
+    assert read.embeddings(np.array([5, 0, 4])) == pytest.approx(looks[[5, 0, 4]].astype(float))
+    pq.write_table(table.drop_columns(SCORES[1]), shards[1])
+    with pytest.raises(InputError, match="not a shard"):
+        read_pool(shards, brands=["a", "b"], **counts)

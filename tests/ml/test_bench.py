@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.bench import classifier, fusion, synth, text, titles
+from ml.bench import classifier, fusion, select, synth, text, titles
 from ml.cli import main
 from ml.manifest import conform, read_manifest
 from ml.models.fusion.material import Material
@@ -159,3 +159,17 @@ def test_the_classifier_benchmark_compares_recipes_growth_and_cost(tmp_path, mon
     assert 0 <= grown["new_brands"] <= 1
     assert grown["steps"] < whole["steps"]
     assert 0.5 < figures["cost"]["ratio"] < 2
+
+
+def test_the_selection_benchmark_chooses_whole_batches_within_their_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(select, "QUICK_POOLS", (20_000,))
+    out = tmp_path / "select.json"
+    assert run("bench", "select", "--quick", "--json", out) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["pool"] == 20_000
+    assert row["batch"] == 2_000
+    assert 0 < row["read_seconds"] < row["seconds"]
+    assert row["peak_mb"] > 0
+    assert row["chosen"]["most_of_a_brand"] <= select.MOST
+    # Among so few, a brand may not be flagged often enough to be called imprecise.
+    assert set(row["chosen"]["by_strategy"]) >= set(select.MIX) - {"low_precision"}

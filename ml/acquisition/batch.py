@@ -1,0 +1,132 @@
+"""From a ranking to a batch: best first, one of a group, a limit for each brand, and no two alike.
+
+The next item is the one that is both high in the ranking and unlike what was chosen before it:
+maximal marginal relevance (Carbonell and Goldstein 1998, "The use of MMR, diversity-based
+reranking"). Only the head of the ranking is looked at, so five million items cost what a partition
+of them costs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.acquisition.pool import Embeddings
+
+DEPTH = 8  # items looked at, for one that is wanted
+MOST_AT_ONCE = 100_000
+ALIKE = 0.98  # cosine; above it two items are near-duplicates, whatever their groups say
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """
+    Attributes:
+        values: (n,) higher is asked sooner; −inf: never.
+        brands: (n,) the brand each item is asked for.
+        most: (brands,) the most items of each brand; None: no limit.
+    """
+
+    values: np.ndarray
+    brands: np.ndarray
+    most: np.ndarray | None = None
+
+
+class Batch:
+    """What has been chosen so far, by all strategies."""
+
+    def __init__(
+        self, groups: np.ndarray, embeddings: Embeddings | None, *, diversity: float
+    ) -> None:
+        """
+        Args:
+            groups: (n,) code of each item's near-duplicate group: 0, 1, …
+            diversity: weight of being unlike the rest, against the place in the ranking; in [0, 1).
+        """
+        self._groups, self._embeddings = groups, embeddings
+        self._diversity = diversity
+        self._taken = np.zeros(groups.max(initial=-1) + 1, bool)
+        self._items: list[int] = []
+        self._looks: list[np.ndarray] = []  # of the first of them, as far as they were needed
+
+    def is_free(self) -> np.ndarray:
+        """(n,) bool: nothing of the item's group is chosen."""
+        return ~self._taken[self._groups]
+
+    def add(self, index: int) -> bool:
+        """Choose an item; False where one of its group is chosen already."""
+        if self._taken[self._groups[index]]:
+            return False
+        self._taken[self._groups[index]] = True
+        self._items.append(index)
+        return True
+
+    def take(self, ranking: Ranking, room: int) -> list[int]:
+        """Choose up to `room` items of a ranking, in the order in which they were chosen."""
+        left = None if ranking.most is None else ranking.most.copy()
+        values = np.where(self.is_free(), ranking.values, -np.inf)
+        found: list[int] = []
+        for items in _best_first(values, DEPTH * room):
+            found += self._choose(items, ranking.brands[items], room - len(found), left)
+            if len(found) == room:
+                break
+        return found
+
+    def _choose(
+        self, items: np.ndarray, brands: np.ndarray, room: int, left: np.ndarray | None
+    ) -> list[int]:
+        """The best of `items`, which are best first; `left` is counted down."""
+        looks = None if self._embeddings is None else self._embeddings(items).astype(np.float32)
+        nearest = self._nearest(looks, len(items))
+        groups = self._groups[items]
+        place = 1.0 - np.arange(len(items)) / max(1, len(items))
+        open_ = nearest <= ALIKE
+        if left is not None:
+            open_ &= left[brands] > 0
+        found: list[int] = []
+        while len(found) < room and open_.any():
+            worth = (1 - self._diversity) * place - self._diversity * np.maximum(nearest, 0.0)
+            i = int(np.where(open_, worth, -np.inf).argmax())
+            found.append(int(items[i]))
+            self._items.append(int(items[i]))
+            self._taken[groups[i]] = True
+            open_ &= groups != groups[i]
+            if left is not None:
+                left[brands[i]] -= 1
+                if left[brands[i]] <= 0:
+                    open_ &= brands != brands[i]
+            if looks is not None:
+                self._looks.append(looks[i])
+                nearest = np.maximum(nearest, looks @ looks[i])
+                open_ &= nearest <= ALIKE
+        return found
+
+    def _nearest(self, looks: np.ndarray | None, n: int) -> np.ndarray:
+        """(n,) each one's largest cosine with what is chosen; 0 where nothing is."""
+        if looks is None or self._embeddings is None or not self._items:
+            return np.zeros(n, np.float32)
+        # All at once: a shard is read whole for one embedding.
+        if new := self._items[len(self._looks) :]:
+            self._looks += list(self._embeddings(np.array(new)))
+        return np.asarray((looks @ np.stack(self._looks).T).max(axis=1))
+
+
+def _best_first(values: np.ndarray, first: int) -> Iterator[np.ndarray]:
+    """The items with finite values, best first (of equals the earlier one), some `first` and then
+    twice as many at a time."""
+    rest, size = np.flatnonzero(values > -np.inf), max(1, first)
+    while len(rest):
+        if size < len(rest):
+            of_rest = values[rest]
+            limit = -np.partition(-of_rest, size - 1)[size - 1]
+            # All that equal the last are sorted with it, so that ties never depend on the size.
+            head, rest = rest[of_rest >= limit], rest[of_rest < limit]
+        else:
+            head, rest = rest, rest[:0]
+        yield from _in_parts(head[np.argsort(-values[head], kind="stable")])
+        size *= 2
+
+
+def _in_parts(items: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(items), MOST_AT_ONCE):
+        yield items[start : start + MOST_AT_ONCE]
