@@ -274,6 +274,7 @@ def seconds_a_task(user: User, count: int = 25) -> float:
     return sorted(took)[count // 2]
 
 
+@pytest.mark.slow
 def test_handing_out_takes_no_longer_among_many_tasks(ada, ben):
     """About 8 ms on a machine of its own, whatever their number."""
     group = BrandGroup.objects.create(name="shoes", questions=1)

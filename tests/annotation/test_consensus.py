@@ -145,6 +145,7 @@ def test_boxes_are_matched_and_averaged_and_their_disagreement_kept(brands):
     assert not row.trusted
 
 
+@pytest.mark.slow
 def test_an_import_of_thousands_costs_a_few_queries(brands, django_assert_max_num_queries):
     group = ImageFactory().group
     images = type(ImageFactory()).objects.bulk_create(

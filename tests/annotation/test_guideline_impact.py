@@ -305,6 +305,7 @@ def test_the_first_guideline_puts_answers_given_without_one_in_doubt(brand, oper
     assert again(draft, operator) == {(image.pk, "brand")}
 
 
+@pytest.mark.slow
 def test_thousands_of_labels_are_weighed_in_a_handful_of_queries(brand, first, operator):
     many(first, 4000)
     version = changed(brand, operator, rules="Two stripes.", features=[LOGO], least_logo=30)

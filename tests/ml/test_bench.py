@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.bench import classifier, fusion, select, synth, text, titles
+from ml.bench import classifier, copies, fusion, select, synth, text, titles
 from ml.cli import main
 from ml.manifest import conform, read_manifest
 from ml.models.fusion.material import Material
@@ -86,20 +86,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(argv, tmp_path, monkeypatch, c
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_the_benchmark_of_copies_counts_what_is_found_and_what_is_mistaken(tmp_path):
-    """A smaller run of the figures in docs/benchmarks.md, section Modified copies."""
+def test_the_benchmark_of_copies_counts_what_is_found_and_what_is_mistaken(tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "QUICK", {"pictures": 4, "pairs": 6, "pool": 14})
     out = tmp_path / "copies.json"
     assert run("bench", "copies", "--quick", "--json", out) == 0
     figures = json.loads(out.read_text())
     for change, counts in figures["changes"].items():
-        assert counts["of"] == figures["sizes"]["pictures"]
-        # Recolouring by a turn of all hues changes which of two neighbours is the lighter one.
-        least = 0.85 if change == "recoloured" else 0.95
-        assert counts["found"] >= least * counts["of"], change
+        assert counts["of"] == 4
+        assert counts["found"] >= 3, change
         assert counts["named"] <= counts["found"]
-    assert figures["unrelated"]["of"] == figures["sizes"]["pairs"]
-    assert figures["unrelated"]["taken"] == 0
+    assert figures["unrelated"] == {"of": 6, "taken": 0}
 
 
 def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkeypatch):
@@ -144,6 +140,7 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
     assert all(0.3 < pair["share"] < 0.7 for pair in figures["complementarity"])
 
 
+@pytest.mark.slow
 def test_the_classifier_benchmark_compares_recipes_growth_and_cost(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "QUICK", {"brands": 4, "train": 90, "closed": 40, "open_": 60})
     monkeypatch.setattr(classifier, "QUICK_EPOCHS", QUICK | {"epochs": 2, "warm_epochs": 1})

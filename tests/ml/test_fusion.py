@@ -136,6 +136,7 @@ def test_every_set_of_models_that_tells_a_brand_has_weights():
     assert set(weights) == {"classifier"}
 
 
+@pytest.mark.slow
 def test_the_penalty_is_the_one_that_predicts_rows_left_out_best():
     few, chosen = made(60, 8)
     many, truth = made(3000, 9)

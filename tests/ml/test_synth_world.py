@@ -64,6 +64,7 @@ def test_a_manifest_finds_its_images_and_their_hashes_from_its_own_folder(folder
                 assert max(image.size) <= 64
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_world_however_many_processes(tmp_path, monkeypatch):
     few = {"train": 20, "closed": 6, "open_": 10, "business": 6, "pool": 20}
     one = draw(tmp_path / "one", **few)

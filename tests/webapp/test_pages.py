@@ -68,6 +68,7 @@ def addresses() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo")
 def test_no_page_takes_many_queries_or_long(log_in, django_assert_max_num_queries):
     client = log_in("ml_engineer")

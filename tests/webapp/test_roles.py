@@ -155,6 +155,7 @@ def address(route: str) -> str:
     return f"/{text}"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_demo")
 @pytest.mark.parametrize("role", [*ROLES, None])
 def test_every_address_is_open_to_its_roles_alone(role, people):

@@ -21,6 +21,7 @@ def copied(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_text_without_its_chinese_is_named_and_can_be_filled_in(copied, capsys):
     catalogue = translations.read()
     message = next(one for one in translations.said() if not one.plural and not one.context)

@@ -32,6 +32,7 @@ def test_who_guesses_is_held_within_twenty_known_answers():
     )
 
 
+@pytest.mark.slow
 def test_who_is_good_is_never_held_however_often_one_looks():
     held = [first_hold(accuracy=0.85, answers=300, seed=seed) for seed in range(60)]
     assert held == [None] * 60
