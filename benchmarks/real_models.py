@@ -40,7 +40,7 @@ from benchmarks.real_manifests import (
 from benchmarks.real_rows import read_table
 from ml.artifact import Artifact
 from ml.bench.machine import describe_machine
-from ml.bench.means import means
+from ml.bench.rows import means
 from ml.evaluate.run import evaluate
 from ml.manifest import Manifest, write_manifest
 from ml.progress import Progress
@@ -78,7 +78,7 @@ def main() -> None:
             rows += bench.rows()
     result = {
         "rows": rows,
-        "mean": means(rows, by=("name",)),
+        "mean": means(rows, ("name",)),
         "flag_ratio": FLAG_RATIO,
         "quick": arguments.quick,
         "machine": describe_machine(),

@@ -11,6 +11,7 @@ from ml.errors import InputError
 BENCHMARKS = {
     "classifier": "ml.bench.classifier",
     "copies": "ml.bench.copies",
+    "detector": "ml.bench.detector",
     "fusion": "ml.bench.fusion",
     "select": "ml.bench.select",
     "synth": "ml.bench.synth",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ml.artifact import Artifact
-from ml.bench.means import means
+from ml.bench.rows import means
 from ml.errors import Cancelled
 from ml.evaluate.run import evaluate
 from ml.models.backbone import make_net
@@ -57,9 +57,9 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
             growth += bench.growth(models["as it comes"])
     return {
         "rows": rows,
-        "mean": means(rows, by=("name",)),
+        "mean": means(rows, ("name",)),
         "growth": growth,
-        "growth_mean": means(growth, by=("name",)),
+        "growth_mean": means(growth, ("name",)),
         "cost": cost(should_stop),
         "flag_ratio": FLAG_RATIO,
         "sizes": QUICK if quick else SIZES,

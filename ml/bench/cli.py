@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml.bench import BENCHMARKS, benchmark
 from ml.bench.machine import describe_machine
+from ml.bench.rows import as_table
 from ml.errors import InputError
 from ml.files import write_atomically
 from ml.progress import Progress
@@ -28,7 +29,7 @@ def add_parser(
 
 
 def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
-    """Run the benchmark the arguments name.
+    """Run the benchmark the arguments name; print its rows, where it has some.
 
     Raises:
         InputError: there is none of that name, or no seeds.
@@ -44,4 +45,8 @@ def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
     result = figures | {"quick": args.quick, "machine": describe_machine()}
     args.json.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(args.json, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    for table in ("mean", "rows"):
+        if result.get(table):
+            print(as_table(result[table]))
+            break
     return 0

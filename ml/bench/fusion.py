@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.artifact import Artifact, read_artifact
-from ml.bench.means import means
+from ml.bench.rows import means
 from ml.evaluate.recall import common_threshold, flagged, hits, mean_recall, recall_by_brand
 from ml.evaluate.scored import fitting_half
 from ml.models.base import ShouldStop
@@ -69,8 +69,8 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
             complements += [c | {"seed": seed} for c in _complements(fitted, tested, table)]
     return {
         "rows": rows,
-        "mean": means(rows, by=("name", "way")),
-        "complementarity": means(complements, by=("found_by", "missed_by")),
+        "mean": means(rows, ("name", "way")),
+        "complementarity": means(complements, ("found_by", "missed_by")),
         "flag_ratio": FLAG_RATIO,
         "sizes": QUICK if quick else SIZES,
     }

@@ -1,12 +1,11 @@
 """The report of one model: what it reaches on the closed, open and business rows."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ml.evaluate.bootstrap import Design
-from ml.evaluate.boxes import ImageBoxes, mean_average_precision
+from ml.evaluate.boxes import image_boxes, mean_average_precision
 from ml.evaluate.calibration import reliability
 from ml.evaluate.confusion import confusion
 from ml.evaluate.intervals import Figure, share_of
@@ -16,7 +15,6 @@ from ml.evaluate.recall import mean_recall, recall_by_brand
 from ml.evaluate.scored import Scored
 from ml.evaluate.slices import slices
 from ml.evaluate.sweep import at_fixed_thresholds, precision_of_flags, sweep
-from ml.models.base import Box
 
 
 def build_report(
@@ -102,20 +100,6 @@ def _average_precision(data: Scored) -> dict[str, Any]:
     if not any(truths):
         return {}
     map50, map50_95 = mean_average_precision(
-        [_boxes(true, found) for true, found in zip(truths, known.boxes or [], strict=True)]
+        [image_boxes(true, found) for true, found in zip(truths, known.boxes or [], strict=True)]
     )
     return {"map50": map50, "map50_95": map50_95}
-
-
-def _boxes(true: Sequence[dict[str, Any]], found: Sequence[Box]) -> ImageBoxes:
-    def corners(boxes: Sequence[dict[str, Any]]) -> np.ndarray:
-        rows = [[box[side] for side in ("x1", "y1", "x2", "y2")] for box in boxes]
-        return np.array(rows, dtype=float).reshape(-1, 4)
-
-    return ImageBoxes(
-        true=corners(true),
-        true_brands=np.array([box["brand"] for box in true], dtype=object),
-        found=corners([vars(box) for box in found]),
-        found_brands=np.array([box.brand for box in found], dtype=object),
-        scores=np.array([box.score for box in found], dtype=float),
-    )

@@ -7,7 +7,13 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ml.evaluate.boxes import ImageBoxes, intersection_over_union, mean_average_precision
+from ml.evaluate.boxes import (
+    ImageBoxes,
+    box_recall,
+    intersection_over_union,
+    mean_average_precision,
+    score_at_false_boxes,
+)
 
 
 def scattered_images(rng: np.random.Generator, count: int) -> list[ImageBoxes]:
@@ -28,6 +34,10 @@ def scattered_images(rng: np.random.Generator, count: int) -> list[ImageBoxes]:
 
 def coco_precisions(images: list[ImageBoxes]) -> np.ndarray:
     """Average precision [10 levels, brands] by pycocotools."""
+    return coco(images)["precision"][:, :, :, 0, 2].mean(axis=1)
+
+
+def coco(images: list[ImageBoxes]) -> dict[str, Any]:
     number = {"a": 1, "b": 2, "c": 3}
     truths: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
@@ -53,7 +63,7 @@ def coco_precisions(images: list[ImageBoxes]) -> np.ndarray:
     evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
-    return evaluation.eval["precision"][:, :, :, 0, 2].mean(axis=1)
+    return evaluation.eval
 
 
 def corner_and_size(box: np.ndarray) -> list[float]:
@@ -79,3 +89,32 @@ def test_without_a_true_box_precision_is_zero():
     empty = np.zeros((0, 4))
     none = np.array([], object)
     assert mean_average_precision([ImageBoxes(empty, none, empty, none, np.zeros(0))]) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_recall_of_a_brands_boxes_is_that_of_pycocotools(seed):
+    images = scattered_images(np.random.default_rng(seed), 30)
+    expected = coco(images)["recall"][0, :, 0, 2]
+    for brand, recall in zip("abc", expected, strict=True):
+        wanted = [image.true_brands == brand for image in images]
+        assert box_recall(images, wanted, above=-1) == pytest.approx(recall, abs=1e-9)
+
+
+def test_recall_counts_the_boxes_wanted_above_the_score():
+    true = np.array([[0, 0, 10, 10], [20, 20, 24, 24], [40, 40, 44, 44.0]])
+    brands = np.array(["a", "a", "b"], object)
+    image = ImageBoxes(true, brands, true, brands, np.array([0.9, 0.6, 0.3]))
+    small = np.array([False, True, True])
+    assert box_recall([image], [small], above=0.2) == 1.0
+    assert box_recall([image], [small], above=0.5) == 0.5
+    assert box_recall([image], [small], above=0.6) == 0.0
+    assert box_recall([image], [np.zeros(3, bool)], above=0.2) is None
+
+
+def test_the_score_allows_so_many_false_boxes_an_image():
+    nothing, none = np.zeros((0, 4)), np.array([], object)
+    scores = [np.array([0.9, 0.4]), np.array([0.7]), np.array([]), np.array([0.2])]
+    empty = [ImageBoxes(nothing, none, nothing, none, found) for found in scores]
+    assert score_at_false_boxes(empty, per_image=0.5) == 0.4
+    assert score_at_false_boxes(empty, per_image=0.1) == 0.9
+    assert score_at_false_boxes(empty, per_image=1.0) == 0.0

@@ -50,11 +50,14 @@ class BoxPredictor:
         if not images:
             return Predictions(boxes=[])
         size = self._config.size or 0
-        squares = np.stack([letterbox(image, size) for image in images])
-        found = find(self._net, squares, self._config, self._device)
+        found = self.find(np.stack([letterbox(image, size) for image in images]))
         return Predictions(
             boxes=[self._boxes(one, image) for one, image in zip(found, images, strict=True)]
         )
+
+    def find(self, squares: np.ndarray) -> list[Found]:
+        """What `find` finds in uint8 squares [n, s, s, 3]."""
+        return find(self._net, squares, self._config, self._device)
 
     def _boxes(self, found: Found, image: Image.Image) -> list[Box]:
         corners = Placement.of(*image.size, self._config.size or 0).out_of(found.boxes)
