@@ -16,6 +16,7 @@ BENCHMARKS = {
     "select": "ml.bench.select",
     "synth": "ml.bench.synth",
     "text": "ml.bench.text",
+    "variation": "ml.bench.variation",
 }
 
 

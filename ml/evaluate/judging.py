@@ -59,7 +59,7 @@ def judge(
         scores=data.scores,
         limits=threshold_vector(thresholds, data.names),
         columns=columns,
-        variation=kind == "variation",
+        variations=(data.is_variation, data.is_variation_known) if kind == "variation" else None,
     )
 
 

@@ -60,23 +60,23 @@ def outcomes(
     scores: np.ndarray,
     limits: np.ndarray,
     columns: dict[str, np.ndarray],
-    variation: bool = False,
+    variations: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Outcomes:
     """
     Args:
         names, scores, limits: [k], [n, k], [k] thresholds.
         columns: the manifest's `split` `answer` `brand` `also` `variation`, object [n], and the
             ready `counted` and `group`.
-        variation: the one score is that of being a variation.
+        variations: of the variation model, whose one score is that of being one: bool [n], the
+            rows known to be, and bool [n], those where it is known.
     """
     top = scores.argmax(axis=1) if len(names) else np.zeros(len(scores), int)
     score = scores[np.arange(len(scores)), top] if len(names) else np.zeros(len(scores))
     said = np.array([*names, ""], dtype=object)[np.where(score > 0, top, len(names))]
     over = flagged(scores, limits)
-    if variation:
-        arranged = np.isin(columns["variation"].astype(str), ["collage", "stack"])
+    if variations is not None:
+        arranged, known = variations
         truth = np.where(arranged, columns["variation"], "")
-        known = np.array([value is not None for value in columns["variation"]], bool)
         own = right = arranged
         hit = arranged & over
     else:

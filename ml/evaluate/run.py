@@ -57,8 +57,9 @@ def evaluate(
     share = box_shares(rows, inputs.paths)
     reports = {}
     for kind, found in parts.items():
-        own = scored(kind, predictors[kind].labels, rows, found, share)
         model = predictors[kind]
+        look = getattr(model, "look", False)  # a variation model's
+        own = scored(kind, model.labels, rows, found, share, look=look)
         fixed = model.thresholds if isinstance(model, FusionPredictor) else None
         thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio, own=fixed)
         reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}

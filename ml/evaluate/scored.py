@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ class Scored:
         boxes: for each row the found boxes; None for a model without.
         box_share: [n] area of the row's largest true box as a share of the image; NaN where there
             is none, or none is known.
+        look: the score is that of a variation that shows a brand (see `ml.models.looks`).
     """
 
     rows: pa.Table
@@ -27,13 +28,20 @@ class Scored:
     scores: np.ndarray
     boxes: list[list[Box]] | None = None
     box_share: np.ndarray | None = None
+    look: bool = False
 
     def of(self, mask: np.ndarray) -> "Scored":
         boxes = None
         if self.boxes is not None:
             boxes = [self.boxes[i] for i in np.flatnonzero(mask)]
         share = None if self.box_share is None else self.box_share[mask]
-        return Scored(self.rows.filter(pa.array(mask)), self.names, self.scores[mask], boxes, share)
+        return replace(
+            self,
+            rows=self.rows.filter(pa.array(mask)),
+            scores=self.scores[mask],
+            boxes=boxes,
+            box_share=share,
+        )
 
     def column(self, name: str) -> np.ndarray:
         values = np.empty(len(self.rows), dtype=object)
@@ -42,7 +50,16 @@ class Scored:
 
     @property
     def is_variation(self) -> np.ndarray:
-        return np.isin(self.column("variation").astype(str), ["collage", "stack"])
+        """bool [n]: known to be what the variation model is to find."""
+        arranged = np.isin(self.column("variation").astype(str), ["collage", "stack"])
+        return arranged & (self.column("answer") == "brand") if self.look else arranged
+
+    @property
+    def is_variation_known(self) -> np.ndarray:
+        """bool [n]: whether it is what the variation model is to find, or not, is known."""
+        told = self.column("variation") != None  # noqa: E711 — an object array
+        answered = np.isin(self.column("answer").astype(str), ["brand", "none", "other"])
+        return told & answered if self.look else told
 
 
 def scored(
@@ -51,9 +68,15 @@ def scored(
     rows: pa.Table,
     batches: Sequence[Predictions],
     box_share: np.ndarray | None = None,
+    *,
+    look: bool = False,
 ) -> Scored:
     """Bring a model's predictions to scores: probabilities of the brands, the best box of each
-    brand, or 1 − the probability of no variation."""
+    brand, or 1 − the probability of no variation.
+
+    Args:
+        look: of a variation model: a variation is one that shows a brand.
+    """
     if kind == "detector":
         boxes = [found for batch in batches for found in batch.boxes or ()]
         scores = best_box_scores(boxes, labels)
@@ -62,7 +85,7 @@ def scored(
     probabilities = np.concatenate(parts) if parts else np.zeros((0, len(labels)), np.float32)
     if kind == "variation":
         arranged = 1 - probabilities[:, [list(labels).index("none")]]
-        return Scored(rows, ["variation"], arranged, box_share=box_share)
+        return Scored(rows, ["variation"], arranged, box_share=box_share, look=look)
     return Scored(rows, list(labels[:-1]), probabilities[:, :-1], box_share=box_share)
 
 

@@ -32,11 +32,6 @@ class Samples:
         return Samples(self.images[rows], self.targets[rows], self.excluded[rows])
 
 
-def one_hot(classes: Sequence[int], count: int) -> np.ndarray:
-    """float32 [n, count]."""
-    return np.eye(count, dtype=np.float32)[np.asarray(classes, dtype=int)]
-
-
 def held_out(groups: Sequence[str], share: float) -> np.ndarray:
     """Bool mask: about `share` of the groups, by hash, so that a group stays on one side."""
     limit = share * 2**32

@@ -1,31 +1,41 @@
 """The variation model: how the goods are arranged: none (one product), collage or stack.
 
 In both variations the product is too small for the other models. Every training row whose
-`variation` is known trains it, whatever its brand answer.
+`variation` is known trains it, whatever its brand answer; with `look` that answer is learned too
+(see `looks`), and a collage or a stack is one that shows a brand.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from PIL import Image
 
 from ml.artifact import Artifact
 from ml.errors import InputError
 from ml.images import image_paths, read_squares
-from ml.manifest import VARIATIONS, Manifest
-from ml.models.base import ShouldStop
+from ml.manifest import Manifest
+from ml.models.base import Predictions, ShouldStop
 from ml.models.config import NetConfig, inherited, memory_side, with_preset
 from ml.models.device import choose_device, has_fast_bfloat16
+from ml.models.looks import (
+    ARRANGEMENTS,
+    JOINT,
+    arrangement_names,
+    arrangements_of_brands,
+    other_arrangements,
+)
 from ml.models.net_predictor import NetPredictor
 from ml.models.net_training import train_net
-from ml.models.samples import ENOUGH_TO_CALIBRATE, Samples, held_out, one_hot
+from ml.models.samples import ENOUGH_TO_CALIBRATE, Samples, held_out
 from ml.progress import Progress
 
 KIND = "variation"
-LABELS = list(VARIATIONS)
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {
@@ -54,9 +64,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 class Config(NetConfig):
     """Attributes beyond NetConfig's:
 
+    look: a collage or a stack counts only where it shows a brand: its answer is learned too.
     balance: 0 shows each image equally often, 1 each class.
     """
 
+    look: bool = False
     balance: float = 0.5
     crop: float = 0.85
     shift: float = 0.05
@@ -79,13 +91,13 @@ def train(
     trained, calibration = _rows(manifest, config)
     progress.report("read images", 0.0)
     samples, validation = (
-        _samples(manifest, table, side, should_stop)
+        _samples(manifest, table, side, should_stop, look=config.look)
         for table, side in ((trained, memory_side(config)), (calibration, config.size or 0))
     )
     return train_net(
         kind=KIND,
         config=config,
-        labels=LABELS,
+        labels=JOINT if config.look else ARRANGEMENTS,
         balance=config.balance,
         samples=samples,
         validation=validation,
@@ -102,9 +114,28 @@ def _preset(device: torch.device) -> dict[str, Any]:
     return PRESETS[device.type] | {"bfloat16": has_fast_bfloat16(device)}
 
 
-def load(artifact: Artifact) -> NetPredictor:
+class VariationPredictor(NetPredictor):
+    """Probabilities of the three arrangements.
+
+    Attributes:
+        look: collage and stack are only those that show a brand.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        super().__init__(artifact, Config)
+        self.look = self.labels == JOINT
+        self.labels = ARRANGEMENTS
+
+    def predict(self, images: Sequence[Image.Image]) -> Predictions:
+        found = super().predict(images)
+        if not self.look or found.probabilities is None:
+            return found
+        return replace(found, probabilities=arrangements_of_brands(found.probabilities))
+
+
+def load(artifact: Artifact) -> VariationPredictor:
     """See `ml.models.base`."""
-    return NetPredictor(artifact, Config)
+    return VariationPredictor(artifact)
 
 
 def _rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
@@ -114,29 +145,42 @@ def _rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
         InputError: a class has fewer than two training rows.
     """
     table = _known(manifest.rows("train"))
-    kinds = np.array(table["variation"].to_pylist())
-    for name in LABELS:
-        count = int(np.sum(kinds == name))
-        if count < 2:
+    names = arrangement_names(table, look=config.look)
+    counts = Counter(names)
+    classes = JOINT if config.look else ARRANGEMENTS
+    for name in classes:
+        if counts[name] < 2:
             raise InputError(
-                f"{manifest.path}: variation {name} has {count} training image(s), "
+                f"{manifest.path}: variation {name} has {counts[name]} training image(s), "
                 "at least 2 are needed"
             )
     validation = _known(manifest.rows("val"))
+    known = arrangement_names(validation, look=config.look) != None  # noqa: E711 — an object array
+    validation = validation.filter(pa.array(known, pa.bool_()))
     if len(validation) >= ENOUGH_TO_CALIBRATE:
         return table, validation
     columns = (table[name].to_pylist() for name in ("group", "sha256", "image"))
     held = held_out([g or s or i for g, s, i in zip(*columns, strict=True)], config.holdout)
-    held &= ~np.isin(kinds, [name for name in LABELS if np.sum(kinds == name) < 5])
-    return table.filter(~held), pa.concat_tables([validation, table.filter(held)])
+    # A class of few images gives none away, and one that is not known has none to give.
+    held &= np.array([counts[name] >= 5 and name is not None for name in names], bool)
+    return table.filter(pa.array(~held)), pa.concat_tables(
+        [validation, table.filter(pa.array(held))]
+    )
 
 
 def _known(table: pa.Table) -> pa.Table:
     return table.filter(table["variation"].is_valid())
 
 
-def _samples(manifest: Manifest, table: pa.Table, side: int, should_stop: ShouldStop) -> Samples:
+def _samples(
+    manifest: Manifest, table: pa.Table, side: int, should_stop: ShouldStop, *, look: bool
+) -> Samples:
     paths = image_paths(manifest, table["image"].to_pylist())
     images = read_squares(paths, side, should_stop=should_stop)
-    classes = [LABELS.index(name) for name in table["variation"].to_pylist()]
-    return Samples(images, one_hot(classes, len(LABELS)), np.zeros((len(table), len(LABELS)), bool))
+    classes = JOINT if look else ARRANGEMENTS
+    names = arrangement_names(table, look=look)
+    targets = (names[:, None] == np.array(classes, dtype=object)[None]).astype(np.float32)
+    ruled_out = np.zeros(targets.shape, bool)
+    if look:
+        ruled_out = other_arrangements(table) & ~targets.any(axis=1, keepdims=True)
+    return Samples(images, targets, ruled_out)
