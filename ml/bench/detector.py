@@ -143,16 +143,16 @@ def _measure(
     for i, (name, config) in enumerate(contest.nets.items()):
         start, end = (0.1 + 0.75 * (i + k) / len(contest.nets) for k in (0, 1))
         with progress.part(start, end) as part:
-            began = time.perf_counter()
+            began = time.process_time()
             artifact = train(
                 kind="detector", manifest=world.path, out=folder / f"net-{i}",
                 config=config | {"steps": steps, "seed": seed}, init=None,
                 progress=part, should_stop=should_stop,
             )  # fmt: skip
-            seconds = time.perf_counter() - began
+            seconds = time.process_time() - began
         for scale in contest.test_scales:
             figures = figures_of(artifact, scale, pictures, should_stop)
-            rows.append(_row(name, artifact, scale, figures | {"train_seconds": seconds}))
+            rows.append(_row(name, artifact, scale, figures | {"train_processor_s": seconds}))
             timed.append((artifact, scale))
     for i, (name, config) in enumerate(contest.full_size.items()):
         artifact = untrained(config, world, folder / f"full-size-{i}")
@@ -160,21 +160,20 @@ def _measure(
         timed.append((artifact, artifact.config["size"]))
     progress.report("time", 0.9)
     rounds = contest.quick_rounds if quick else contest.rounds
-    ms = milliseconds(timed, pictures.paths, rounds=rounds, should_stop=should_stop)
-    return [row | {"ms": took} for row, took in zip(rows, ms, strict=True)]
+    times = milliseconds(timed, pictures.paths, rounds=rounds, should_stop=should_stop)
+    return [row | took for row, took in zip(rows, times, strict=True)]
 
 
 def _row(
     name: str, artifact: Artifact, scale: int, figures: Mapping[str, float | None]
 ) -> dict[str, Any]:
     trained = bool(figures)
-    measured = ("map50", "map50_95", "small_recall", "train_seconds")
+    measured = ("map50", "map50_95", "small_recall", "train_processor_s")
     return {
         "name": name,
         "train_scale": artifact.config["size"] if trained else None,
         "test_scale": scale,
         "mb": megabytes(artifact),
-        "ms": None,
     } | {key: figures.get(key) for key in measured}
 
 

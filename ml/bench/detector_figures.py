@@ -99,11 +99,12 @@ def milliseconds(
     *,
     rounds: int,
     should_stop: ShouldStop,
-) -> list[float]:
+) -> list[dict[str, float]]:
     """For each network and scale the median time of forward pass and suppression of one picture,
-    taken in turns, so that what else the machine does meets all alike."""
+    by the clock and of the processor, taken in turns, so that what else the machine does meets all
+    alike."""
     predictors = [(at_scale(artifact, scale), scale) for artifact, scale in nets]
-    times: list[list[float]] = [[] for _ in nets]
+    times: list[list[tuple[float, float]]] = [[] for _ in nets]
     # The first round warms up and is not counted.
     for turn in range(rounds + 1):
         picture = open_image(paths[turn % len(paths)])
@@ -111,7 +112,10 @@ def milliseconds(
             if should_stop():
                 raise Cancelled
             square = letterbox(picture, scale)[None]
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), time.process_time()
             predictor.find(square)
-            mine.append(1000 * (time.perf_counter() - began))
-    return [statistics.median(mine[1:]) for mine in times]
+            mine.append((time.perf_counter() - began, time.process_time() - spent))
+    medians = [
+        [1000 * statistics.median(kind) for kind in zip(*mine[1:], strict=True)] for mine in times
+    ]
+    return [{"ms": clock, "processor_ms": processor} for clock, processor in medians]

@@ -13,7 +13,7 @@ from ml.models.yolo.net import read_weights
 from ml.progress import Progress
 from ml.synth import generate
 
-SMALL = {"brands": 2, "train": 24, "closed": 8, "open_": 8, "business": 8}
+SMALL = {"brands": 2, "train": 24, "closed": 8, "open_": 8, "business": 24}
 NET = {"width": 0.125, "size": 64, "batch_size": 4}
 CONTEST = detector.Contest(
     nets={
@@ -59,7 +59,7 @@ def test_a_small_logo_is_one_of_less_than_a_hundredth_of_its_picture(tmp_path):
         **SMALL, pool=0, size=128, seed=1, out=tmp_path / "world", progress=Progress(quiet=True)
     )
     pictures = Pictures.of(world)
-    assert len(pictures.paths) == 24
+    assert len(pictures.paths) == 40
     assert pictures.closed.sum() == 8
     assert 0 < pictures.empty.sum() <= 8
     assert not any(pictures.truths[i] for i in np.flatnonzero(pictures.empty))

@@ -81,7 +81,7 @@ def test_arrangements_of_other_goods_are_false_alarms_of_a_model_with_look():
 @pytest.fixture(scope="module")
 def with_look(small_world, tmp_path_factory):
     out = tmp_path_factory.mktemp("with_look")
-    return train_quickly(small_world, out, kind="variation", look=True, epochs=20)
+    return train_quickly(small_world, out, kind="variation", look=True, epochs=14)
 
 
 def test_a_model_with_look_tells_goods_of_a_brand_from_others(with_look):
