@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ml.bench.cli import add_parser as add_bench
+from ml.enrolment.cli import add_parsers as add_enrolment
 from ml.errors import Cancelled, InputError
 from ml.files import UNWRITABLE, write_atomically
 from ml.progress import Progress
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_synth(commands)
     add_bench(commands, Stop)
+    add_enrolment(commands, Stop)
 
     train = commands.add_parser("train", help="train a model")
     train.add_argument("kind", metavar="KIND", help="classifier | detector | variation | text")

@@ -74,6 +74,20 @@ def letterbox(image: Image.Image, size: int) -> np.ndarray:
     return square
 
 
+def cut_out(
+    image: Image.Image, corners: tuple[float, float, float, float], *, margin: float = 0.1
+) -> Image.Image:
+    """The part of an image within x1, y1, x2, y2 in pixels, with a margin of that share of its
+    sides on every side, as far as the image goes."""
+    x1, y1, x2, y2 = corners
+    beside, above = margin * (x2 - x1), margin * (y2 - y1)
+    left, top = max(0, round(x1 - beside)), max(0, round(y1 - above))
+    right, bottom = round(x2 + beside), round(y2 + above)
+    return image.crop(
+        (left, top, max(left + 1, min(image.width, right)), max(top + 1, min(image.height, bottom)))
+    )
+
+
 def read_ahead(
     work: Callable[[Path], T], paths: Sequence[Path], *, readers: int = READERS, ahead: int = 64
 ) -> Generator[T]:

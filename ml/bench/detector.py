@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ml.artifact import Artifact, code_version, write_artifact
+from ml.bench.detector_enrolment import enrolments
 from ml.bench.detector_figures import (
     FALSE_BOXES,
     SMALLEST,
@@ -94,20 +95,24 @@ CONTESTS = {
 
 def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
     """`rows`: one for every network, test scale and seed, without precision where a network was
-    not trained; `mean`: the same over the seeds."""
+    not trained; `mean`: the same over the seeds; `enrolment`: brands left out of training, found by
+    a few crops, against a detector trained with them."""
     device = choose_device().type
     contest = CONTESTS[device]
     rows: list[dict[str, Any]] = []
+    enrolled: list[dict[str, Any]] = []
     for seed in range(1, seeds + 1):
         with (
             tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder,
             progress.part((seed - 1) / seeds, seed / seeds) as part,
         ):
-            found = _measure(seed, contest, Path(folder), part, should_stop, quick=quick)
+            found, new = _measure(seed, contest, Path(folder), part, should_stop, quick=quick)
             rows += [row | {"seed": seed} for row in found]
+            enrolled += [row | {"seed": seed} for row in new]
     return {
         "rows": rows,
         "mean": means(rows, ("name", "train_scale", "test_scale")),
+        "enrolment": {"rows": enrolled, "mean": means(enrolled, ("name", "crops"))},
         "budget": {
             "steps": contest.quick_steps if quick else contest.steps,
             "batch_size": filled(Config(), device=device, init=None).batch_size,
@@ -127,33 +132,30 @@ def _measure(
     should_stop: ShouldStop,
     *,
     quick: bool,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of one world: of the networks, and of the enrolments."""
+    steps = contest.quick_steps if quick else contest.steps
+    configs = {n: c | {"steps": steps, "seed": seed} for n, c in contest.nets.items()}
     with progress.part(0.0, 0.1) as part:
         world = generate(
-            **(QUICK if quick else SIZES),
-            pool=0,
-            size=contest.test_scales[-1],
-            seed=FIRST_WORLD + seed - 1,
-            out=folder / "world",
-            progress=part,
-        )
+            **(QUICK if quick else SIZES), pool=0, size=contest.test_scales[-1],
+            seed=FIRST_WORLD + seed - 1, out=folder / "world", progress=part,
+        )  # fmt: skip
     pictures = Pictures.of(world)
-    steps = contest.quick_steps if quick else contest.steps
     rows, timed = [], []
-    for i, (name, config) in enumerate(contest.nets.items()):
-        start, end = (0.1 + 0.75 * (i + k) / len(contest.nets) for k in (0, 1))
+    for i, (name, config) in enumerate(configs.items()):
+        start, end = (0.1 + 0.5 * (i + k) / len(configs) for k in (0, 1))
         with progress.part(start, end) as part:
-            began = time.process_time()
-            artifact = train(
-                kind="detector", manifest=world.path, out=folder / f"net-{i}",
-                config=config | {"steps": steps, "seed": seed}, init=None,
-                progress=part, should_stop=should_stop,
-            )  # fmt: skip
-            seconds = time.process_time() - began
+            artifact, seconds = _train(world, config, folder / f"net-{i}", part, should_stop)
         for scale in contest.test_scales:
             figures = figures_of(artifact, scale, pictures, should_stop)
             rows.append(_row(name, artifact, scale, figures | {"train_processor_s": seconds}))
             timed.append((artifact, scale))
+    with progress.part(0.6, 0.9) as part:
+        # The last network knows all brands: what the enrolments run against.
+        new = enrolments(
+            world, pictures, artifact, config, folder, progress=part, should_stop=should_stop
+        )
     for i, (name, config) in enumerate(contest.full_size.items()):
         artifact = untrained(config, world, folder / f"full-size-{i}")
         rows.append(_row(name, artifact, artifact.config["size"], {}))
@@ -161,7 +163,23 @@ def _measure(
     progress.report("time", 0.9)
     rounds = contest.quick_rounds if quick else contest.rounds
     times = milliseconds(timed, pictures.paths, rounds=rounds, should_stop=should_stop)
-    return [row | took for row, took in zip(rows, times, strict=True)]
+    return [row | took for row, took in zip(rows, times, strict=True)], new
+
+
+def _train(
+    world: Manifest,
+    config: Mapping[str, Any],
+    out: Path,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> tuple[Artifact, float]:
+    """A trained network, and the seconds of the processor it took."""
+    began = time.process_time()
+    artifact = train(
+        kind="detector", manifest=world.path, out=out, config=config, init=None,
+        progress=progress, should_stop=should_stop,
+    )  # fmt: skip
+    return artifact, time.process_time() - began
 
 
 def _row(

@@ -3,7 +3,7 @@ time."""
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from ml.artifact import Artifact
 from ml.errors import Cancelled
 from ml.evaluate.boxes import (
+    ImageBoxes,
     box_recall,
     image_boxes,
     mean_average_precision,
@@ -21,7 +22,7 @@ from ml.evaluate.boxes import (
 from ml.evaluate.slices import SIZES
 from ml.images import image_area, image_paths, letterbox, open_image
 from ml.manifest import Manifest
-from ml.models.base import ShouldStop
+from ml.models.base import Box, Predictor, ShouldStop
 from ml.models.detector import load
 from ml.models.yolo.net import WEIGHTS
 from ml.models.yolo.predictor import BoxPredictor
@@ -69,23 +70,51 @@ def figures_of(
 ) -> dict[str, float | None]:
     """mAP of the closed pictures, and recall of all small logos, at an input of `scale` pixels."""
     predictor = at_scale(artifact, scale, score_floor=SCORE_FLOOR)
-    batches = score({"detector": predictor}, Inputs(pictures.paths), should_stop=should_stop)
-    found = [boxes for batch in batches for boxes in batch["detector"].boxes or ()]
+    found = _found(predictor, pictures, should_stop)
     images = [image_boxes(t, f) for t, f in zip(pictures.truths, found, strict=True)]
     map50, map50_95 = mean_average_precision([images[i] for i in np.flatnonzero(pictures.closed)])
-    empty = [images[i] for i in np.flatnonzero(pictures.empty)]
-    limit = score_at_false_boxes(empty, per_image=FALSE_BOXES)
     return {
         "map50": map50,
         "map50_95": map50_95,
-        "small_recall": box_recall(images, pictures.small, above=limit),
+        "small_recall": box_recall(images, pictures.small, above=_limit(images, pictures)),
     }
+
+
+def figures_of_brands(
+    artifact: Artifact, brands: Collection[str], pictures: Pictures, should_stop: ShouldStop
+) -> dict[str, float | None]:
+    """mAP of these brands' boxes in all closed pictures, and their recall at so many false boxes of
+    theirs."""
+    pairs = zip(pictures.truths, _found(load(artifact), pictures, should_stop), strict=True)
+    images = [
+        image_boxes(
+            [box for box in true if box["brand"] in brands],
+            [box for box in found if box.brand in brands],
+        )
+        for true, found in pairs
+    ]
+    closed = [images[i] for i in np.flatnonzero(pictures.closed)]
+    wanted = [np.ones(len(image.true), bool) for image in closed]
+    return {
+        "map50": mean_average_precision(closed)[0],
+        "recall": box_recall(closed, wanted, above=_limit(images, pictures)),
+    }
+
+
+def _found(predictor: Predictor, pictures: Pictures, should_stop: ShouldStop) -> list[list[Box]]:
+    batches = score({"detector": predictor}, Inputs(pictures.paths), should_stop=should_stop)
+    return [boxes for batch in batches for boxes in batch["detector"].boxes or ()]
+
+
+def _limit(images: Sequence[ImageBoxes], pictures: Pictures) -> float:
+    empty = [images[int(i)] for i in np.flatnonzero(pictures.empty)]
+    return score_at_false_boxes(empty, per_image=FALSE_BOXES)
 
 
 def at_scale(artifact: Artifact, scale: int, **config: float) -> BoxPredictor:
     """The detector at another size of input, on one thread: it is convolutional throughout."""
     changed = artifact.config | {"size": scale, "threads": 1} | config
-    return load(replace(artifact, config=changed))
+    return BoxPredictor(replace(artifact, config=changed))
 
 
 def megabytes(artifact: Artifact) -> float:

@@ -1,4 +1,5 @@
-"""The logo detector: a YOLO with the article's recipe. All logos of a brand are one class.
+"""The logo detector: a YOLO with the article's recipe. All logos of a brand are one class; of a
+class-agnostic one those of all brands are.
 
 Rows of split train with `boxes` train: those with an empty list as background; rows without the
 list (null) were not looked at and are not used.
@@ -14,6 +15,7 @@ from ml.manifest import Manifest
 from ml.models.backbone import WEIGHTS, save_weights
 from ml.models.base import ShouldStop
 from ml.models.device import choose_device
+from ml.models.enrolled import CROPS, EnrolledPredictor
 from ml.models.fitting import Fitting, remove_checkpoint
 from ml.models.yolo.boxed_images import read_boxed_images
 from ml.models.yolo.config import Config, filled
@@ -26,6 +28,7 @@ from ml.progress import Progress
 __all__ = ["KIND", "Config", "load", "train"]
 
 KIND = "detector"
+LOGO = "logo"
 
 
 def train(
@@ -41,17 +44,20 @@ def train(
     device = choose_device(config.device, threads=config.threads)
     config = filled(config, device=device.type, init=init)
     rows = choose_boxed_rows(manifest, brands=config.brands, holdout=config.holdout)
+    labels = [LOGO] if config.class_agnostic else rows.labels
     network = read_network(config)
     torch.manual_seed(config.seed)
-    net = make_net(network, len(rows.labels), size=config.size or 0)
+    net = make_net(network, len(labels), size=config.size or 0)
     if init is not None:
-        warm_start(net, rows.labels, init=init)
+        warm_start(net, labels, init=init)
     net = net.to(device)
     progress.report("read images", 0.0)
     images, validation = (
         read_boxed_images(manifest, table, rows.labels, config.size or 0, should_stop)
         for table in (rows.train, rows.validation)
     )
+    if config.class_agnostic:
+        images, validation = images.as_one_class(), validation.as_one_class()
     steps = Steps(images, config, net, warm=init is not None)
     fitting = Fitting(
         net,
@@ -67,7 +73,7 @@ def train(
     save_weights(kept, out)
     artifact = Artifact(
         kind=KIND,
-        labels=rows.labels,
+        labels=labels,
         config=asdict(config) | {"network": network},
         manifest_sha256=manifest.sha256,
         code_version=code_version(),
@@ -79,6 +85,6 @@ def train(
     return written
 
 
-def load(artifact: Artifact) -> BoxPredictor:
+def load(artifact: Artifact) -> BoxPredictor | EnrolledPredictor:
     """See `ml.models.base`."""
-    return BoxPredictor(artifact)
+    return EnrolledPredictor(artifact) if CROPS in artifact.files else BoxPredictor(artifact)

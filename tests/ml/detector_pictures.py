@@ -7,7 +7,7 @@ from PIL import Image
 
 from ml.manifest import Manifest, write_manifest
 
-COLOURS = {"blau": (40, 60, 220), "rot": (220, 40, 40)}
+COLOURS = {"blau": (40, 60, 220), "rot": (220, 40, 40), "gelb": (230, 200, 40)}
 
 
 def draw(rng: np.random.Generator, brand: str | None, *, wide: int = 96, high: int = 64):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ml.bench import detector
+from ml.bench import detector, detector_enrolment
 from ml.bench.detector_figures import Pictures, megabytes
 from ml.bench.rows import as_table, means
 from ml.cli import main
@@ -33,11 +33,25 @@ CONTEST = detector.Contest(
 def test_the_table_has_a_row_for_every_network_scale_and_seed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(detector, "QUICK", SMALL)
     monkeypatch.setattr(detector, "CONTESTS", dict.fromkeys(("cpu", "cuda"), CONTEST))
+    monkeypatch.setattr(detector_enrolment, "SHOTS", (1, 3))
+    short = {"size": 32, "start_size": 32, "least_steps": 0, "epochs": 1}
+    monkeypatch.setattr(
+        detector_enrolment, "EMBEDDERS", dict.fromkeys(("crops", "pictures"), short)
+    )
     out = tmp_path / "detector.json"
     with pytest.raises(SystemExit) as stopped:
         main(["bench", "detector", "--quick", "--seeds", "1", "--json", str(out)])
     assert stopped.value.code == 0
-    rows = json.loads(out.read_text())["rows"]
+    figures = json.loads(out.read_text())
+    enrolled = [(row["name"], row["crops"]) for row in figures["enrolment"]["rows"]]
+    assert enrolled == [
+        ("embedded as crops", 1),
+        ("embedded as crops", 3),
+        ("embedded as pictures", 1),
+        ("embedded as pictures", 3),
+        ("trained with them", None),
+    ]
+    rows = figures["rows"]
     assert [(row["name"], row["train_scale"], row["test_scale"]) for row in rows] == [
         ("baseline", 64, 64),
         ("baseline", 64, 128),

@@ -1,7 +1,7 @@
 """Boxed rows of a manifest as arrays in memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +58,10 @@ class BoxedImages:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def as_one_class(self) -> "BoxedImages":
+        """The same boxes, all of class 0."""
+        return replace(self, classes=[np.zeros_like(classes) for classes in self.classes])
 
 
 def read_boxed_images(

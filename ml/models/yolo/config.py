@@ -74,6 +74,8 @@ class Config:
             parts, `classes` … `value`, can be set apart: see LossConfig and ViewConfig.
         score_floor, nms_iou, max_boxes: what `predict` leaves out.
         brands: the brand list; every brand with a training box when None.
+        class_agnostic: the boxes of all these brands are one class, `logo`: which brand it is, an
+            enrolment says (`ml.enrolment`).
         holdout: share of `train` groups kept for validation when there are no boxed `val` rows.
         checkpoint_seconds: a checkpoint is written at least this often.
     """
@@ -114,6 +116,7 @@ class Config:
     nms_iou: float = 0.5
     max_boxes: int = 100
     brands: tuple[str, ...] | None = None
+    class_agnostic: bool = False
     holdout: float = 0.1
     checkpoint_seconds: float = 10.0
     seed: int = 0
