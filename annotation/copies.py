@@ -29,13 +29,13 @@ from PIL import Image as Pillow
 from PIL import ImageChops, ImageOps
 
 from annotation import audit, review, vectors
-from annotation.ingest import phash
 from annotation.ingest.grouping import keep_together, merge_groups
 from annotation.locks import advisory_lock
 from annotation.models import Brand, Flag, Image, ImageCopy, Label
 from annotation.models.image import ImageGroup
 from annotation.models.label import Answer
 from annotation.review import ReviewError, Verdict
+from ml import phash
 from ml.copies import Match, Prepared, compare, prepare
 
 NEAREST = 40  # candidates by embedding

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from annotation.ingest import phash
+from ml import phash
 
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 100_000_000

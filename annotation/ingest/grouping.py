@@ -13,8 +13,8 @@ from django.db import connection, transaction
 
 from annotation import consensus
 from annotation.ingest.decode import Picture, Refusal
-from annotation.ingest.phash import RADIUS, as_array, distances
 from annotation.models import Image, ImageGroup
+from ml import phash
 
 # One indexed lookup a picture, all pictures in one statement. Sequential scans are off for it: the
 # planner takes the comparison of two arrays for cheap, while it costs thousands of steps a row.
@@ -106,9 +106,9 @@ def near_groups(pictures: Sequence[Picture]) -> list[set[tuple[int, str]]]:
         cursor.execute("SET LOCAL enable_seqscan = on")
     if not hits:
         return found
-    wanted = as_array([picture.phash for picture in pictures])
-    stored = as_array([bytes(phash) for _, phash, _, _ in hits])
-    near = distances(wanted[[number for number, *_ in hits]], stored) <= RADIUS
+    wanted = phash.as_array([picture.phash for picture in pictures])
+    stored = phash.as_array([bytes(phash) for _, phash, _, _ in hits])
+    near = phash.distances(wanted[[number for number, *_ in hits]], stored) <= phash.RADIUS
     for hit in np.nonzero(near)[0]:
         number, _, group, role = hits[hit]
         found[number].add((group, role))
@@ -120,12 +120,8 @@ def near_pairs(pictures: Sequence[Picture]) -> list[tuple[int, int]]:
     places = [i for i, picture in enumerate(pictures) if picture.bands]
     if len(places) < 2:
         return []
-    hashes = as_array([pictures[i].phash for i in places])
-    return [
-        (places[row], places[row + 1 + int(step)])
-        for row in range(len(places) - 1)
-        for step in np.nonzero(distances(hashes[row + 1 :], hashes[row]) <= RADIUS)[0]
-    ]
+    hashes = phash.as_array([pictures[i].phash for i in places])
+    return [(places[i], places[j]) for i, j in phash.near_pairs(hashes)]
 
 
 def settle_groups(*, grouping: Grouping, role: str) -> dict[int, int]:

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import dctn
 
-from annotation.ingest import phash
 from annotation.ingest.decode import Picture
 from annotation.ingest.grouping import near_groups
 from annotation.models import Image
+from ml import phash
 from tests.annotation.ingest.conftest import picture
 from tests.factories import ImageFactory
 

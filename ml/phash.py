@@ -17,6 +17,7 @@ least one. A pair d bits apart, flipped independently, is missed with probabilit
 """
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -81,3 +82,10 @@ def distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def as_array(hashes: list[bytes]) -> np.ndarray:
     """uint8 [n, 32] of n hashes."""
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BITS // 8)
+
+
+def near_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs i < j within RADIUS of each other, of hashes uint8 [n, 32]: all are compared."""
+    for i in range(len(hashes) - 1):
+        for step in np.nonzero(distances(hashes[i + 1 :], hashes[i]) <= RADIUS)[0]:
+            yield i, i + 1 + int(step)
