@@ -48,6 +48,7 @@ FOLDERS = (
     Folder("closed", "closed", "closed", trusted=True),
     Folder("open", "open", "open", trusted=True),
     Folder("business", "business", "business", trusted=True),
+    Folder("audit", "audit", "train", trusted=True),
 )
 
 

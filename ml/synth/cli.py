@@ -23,6 +23,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--business", type=int, metavar="N", default=60, help="hard images, as missed before"
     )
     parser.add_argument(
+        "--audit", type=int, metavar="N", default=0,
+        help="training images like those of --business, labelled by audits before its cut-off",
+    )  # fmt: skip
+    parser.add_argument(
         "--pool",
         type=int,
         metavar="N",
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         manifest = generate(
             brands=args.brands, train=args.train, closed=args.closed, open_=args.open,
             business=args.business, pool=args.open if args.pool is None else args.pool,
-            size=args.size, seed=args.seed, out=args.out, progress=progress,
+            size=args.size, seed=args.seed, out=args.out, progress=progress, audit=args.audit,
         )  # fmt: skip
     finally:
         progress.close()

@@ -1,7 +1,7 @@
 """Merchants, their licences, prices, and the risk that follows from them."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from ml.synth.brands import Brand
 from ml.synth.plan import Plan
 
 TODAY = date(2026, 6, 30)
+# Misses found since then are the business set; those found before may train.
+CUT_OFF = datetime(2026, 4, 1, tzinfo=UTC)
 _SHOPS = ("Trading", "Fashion Store", "优选店", "Outlet", "百货", "Select", "潮品屋", "Direct")
 _BASE_PRICE = {
     "shoe": 320.0, "shirt": 120.0, "bag": 420.0, "cap": 90.0, "watch": 900.0, "backpack": 260.0,
@@ -82,7 +84,7 @@ def make_offer(
         merchant = merchants[rng.integers(len(merchants))]
         return Offer(merchant.key, round(price * 0.5, 2), None, None)
     chance = {"train": 0.8, "detection": 0.8, "pool": 0.4, "open": 0.4}.get(plan.folder, 0.5)
-    if plan.attack is not None or plan.folder == "business":
+    if plan.attack is not None or plan.folder in ("business", "audit"):
         chance = 0.0
     licensed = rng.random() < chance
     able = [m for m in merchants if m.licensed(plan.brand) == licensed]
@@ -96,3 +98,8 @@ def make_offer(
     if rng.random() < 0.35:
         return Offer(merchant.key, round(price * 0.08, 2), False, "counterfeit")
     return Offer(merchant.key, round(price * 0.7, 2), False, "infringement")
+
+
+def audited_at(rng: np.random.Generator) -> datetime:
+    """When an audit labelled a missed risk: a day in the half year before CUT_OFF."""
+    return CUT_OFF - timedelta(days=int(rng.integers(1, 183)))

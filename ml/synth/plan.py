@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-FOLDERS = ("train", "detection", "variation", "pool", "closed", "open", "business")
+# A folder's place seeds its draws: a new one comes last, or every world would change.
+FOLDERS = ("train", "detection", "variation", "pool", "closed", "open", "business", "audit")
 
 # How a picture without a listed brand looks, with its share, by folder. The catalogue has few of
 # the look-alikes that circulate online: telling those apart is what the loop has to buy.
@@ -55,7 +56,7 @@ def plan_folder(*, folder: str, count: int, cast: Cast, seed: int) -> list[Plan]
     rng = np.random.default_rng([seed, 1, FOLDERS.index(folder)])
     make = {
         "train": _train, "detection": _detection, "variation": _variation, "pool": _pool,
-        "closed": _closed, "open": _open, "business": _business,
+        "closed": _closed, "open": _open, "business": _business, "audit": _business,
     }[folder]  # fmt: skip
     brands = np.arange(count) % cast.listed
     rng.shuffle(brands)

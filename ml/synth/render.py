@@ -12,7 +12,7 @@ from PIL import Image
 
 from ml.synth import names
 from ml.synth.brands import Brand
-from ml.synth.commerce import Merchant, make_offer
+from ml.synth.commerce import Merchant, audited_at, make_offer
 from ml.synth.plan import FOLDERS, Plan
 from ml.synth.scene import OVERSAMPLING, Scene, draw_scene
 from ml.synth.subject import Box
@@ -20,7 +20,9 @@ from ml.synth.titles import draw_title
 
 # Marks smaller than this in the finished picture are nothing a person would box, in pixels.
 MIN_MARK = (8.0, 5.0)
-SPLIT_OF = {folder: folder for folder in FOLDERS} | {"detection": "train", "variation": "train"}
+SPLIT_OF = {folder: folder for folder in FOLDERS} | {
+    "detection": "train", "variation": "train", "audit": "train",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def _row(
         "price": offer.price,
         "licensed": offer.licensed,
         "source": plan.folder,
+        "labelled_at": audited_at(rng) if plan.folder == "audit" else None,
         "article_type": names.KINDS_EN[kind],
         "weak_brand": world.brands[plan.weak_brand].key if plan.weak_brand is not None else "",
         "title_brand": world.brands[title.brand].key if title.brand is not None else "",

@@ -22,8 +22,9 @@ _KNOWN = {
     "closed": ("answer", "variation", "has_logo"),
     "open": ("variation",),
     "business": ("answer", "variation", "has_logo", "risk", "attack"),
+    "audit": ("answer", "variation", "has_logo", "risk", "attack"),
 }
-_BOXED = ("detection", "closed", "business")
+_BOXED = ("detection", "closed", "business", "audit")
 
 
 def write_folder_tables(folder: str, rows: Sequence[Mapping[str, Any]], directory: Path) -> None:

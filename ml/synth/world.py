@@ -36,6 +36,7 @@ def generate(
     seed: int,
     out: Path,
     progress: Progress,
+    audit: int = 0,
 ) -> Manifest:
     """Draw a world into `out` (layout: docs/architecture.md, "A generated world").
 
@@ -46,6 +47,8 @@ def generate(
         train: catalogue pictures; detection and variation get a third as many each on top.
         open_: pictures of the open set, 2 % of them with a listed brand.
         size: longer side of a picture, pixels.
+        audit: training pictures of misses like those of `business`, found and labelled by audits
+            before its cut-off date.
 
     Raises:
         InputError: a number is out of range, or `out` is not empty.
@@ -53,7 +56,7 @@ def generate(
     out = Path(out).resolve()
     counts = {
         "train": train, "detection": train // 3, "variation": train // 3, "pool": pool,
-        "closed": closed, "open": open_, "business": business,
+        "closed": closed, "open": open_, "business": business, "audit": audit,
     }  # fmt: skip
     _check(counts, size=size, out=out)
     made = make_brands(count=brands, seed=seed)
@@ -111,13 +114,13 @@ def _write_world(world: World, counts: dict[str, int], progress: Progress) -> No
 
 
 def plan_world(brands: list[Brand], counts: dict[str, int], seed: int) -> list[Plan]:
-    """The plans of all folders; `counts` says how many pictures of each."""
+    """The plans of all folders; `counts` says how many pictures of each there are."""
     listed = sum(brand.listed for brand in brands)
     cast = Cast(listed=listed, unlisted=len(brands) - listed)
     return [
         plan
         for folder in FOLDERS
-        for plan in plan_folder(folder=folder, count=counts[folder], cast=cast, seed=seed)
+        for plan in plan_folder(folder=folder, count=counts.get(folder, 0), cast=cast, seed=seed)
     ]
 
 
