@@ -13,9 +13,9 @@ from django.utils.text import slugify
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from annotation.ingest import phash
 from annotation.ingest.decode import read_picture
 from benchmarks.real_rows import box, boxes_by_file, draw, listed_brands, read_table, style
+from ml import phash
 from ml.artifact import file_sha256
 from ml.synth.disguise import disguise_latin
 

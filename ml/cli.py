@@ -1,4 +1,5 @@
-"""`python -m ml …`: train, evaluate, compare, scan, embed, predict, draw a world, and measure.
+"""`python -m ml …`: train, evaluate, compare, scan, embed, predict, find wrong labels, draw a
+world, and measure.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -14,9 +15,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ml.bench.cli import add_parser as add_bench
+from ml.clean.cli import add_parser as add_clean
 from ml.enrolment.cli import add_parsers as add_enrolment
 from ml.errors import Cancelled, InputError
 from ml.files import UNWRITABLE, write_atomically
+from ml.options import read_config
 from ml.progress import Progress
 from ml.synth.cli import add_parser as add_synth
 
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add_synth(commands)
     add_bench(commands, Stop)
     add_enrolment(commands, Stop)
+    add_clean(commands, Stop)
 
     train = commands.add_parser("train", help="train a model")
     train.add_argument("kind", metavar="KIND", help="classifier | detector | variation | text")
@@ -136,7 +140,7 @@ def _train(args: argparse.Namespace) -> int:
             kind=args.kind,
             manifest=args.manifest,
             out=args.out,
-            config=_config(args.config),
+            config=read_config(args.config),
             init=args.init,
             progress=progress,
             should_stop=stop,
@@ -230,14 +234,3 @@ def _write_json(path: Path, value: Any) -> None:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text)
-
-
-def _config(text: str) -> dict[str, Any]:
-    """JSON text, or the name of a file with it."""
-    try:
-        value = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"--config: neither JSON nor a JSON file: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError("--config: a JSON object is needed")
-    return value

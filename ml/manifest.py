@@ -6,6 +6,7 @@ A missing column means unknown. Only `none`, `other`, another brand as the answe
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,18 @@ def write_manifest(rows: pa.Table | Iterable[Mapping[str, Any]], directory: Path
         with replacing(path) as partial:
             pq.write_table(table, partial)
     return Manifest(table=table, path=path, sha256=name)
+
+
+def rebased(table: pa.Table, *, before: Path, after: Path) -> pa.Table:
+    """The rows with image paths that were relative to `before` made relative to `after`; a URL
+    stays."""
+    paths = [
+        name if "://" in name else os.path.relpath(before.resolve() / name, after.resolve())
+        for name in table["image"].to_pylist()
+    ]
+    return table.set_column(
+        table.column_names.index("image"), "image", pa.array(paths, pa.string())
+    )
 
 
 def read_manifest(path: Path | str) -> Manifest:

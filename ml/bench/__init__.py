@@ -9,7 +9,9 @@ from typing import Any
 from ml.errors import InputError
 
 BENCHMARKS = {
+    "audit": "ml.bench.audit",
     "classifier": "ml.bench.classifier",
+    "cleaning": "ml.bench.cleaning",
     "copies": "ml.bench.copies",
     "detector": "ml.bench.detector",
     "fusion": "ml.bench.fusion",

@@ -21,7 +21,7 @@ def add_parser(
     """Add the subcommand `bench`; `make_stop` starts to listen for the signal to stop."""
     parser = subparsers.add_parser("bench", help="measure: speeds and recalls on generated worlds")
     parser.add_argument("name", metavar="NAME", help=" | ".join(BENCHMARKS))
-    parser.add_argument("--quick", action="store_true", help="smaller, in well under a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller, in minutes")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="worlds 1 to N")
     parser.add_argument("--json", type=Path, required=True, metavar="F")
     parser.add_argument("--progress", type=Path, metavar="F", help="report there as JSON lines")
