@@ -17,7 +17,6 @@ least one. A pair d bits apart, flipped independently, is missed with probabilit
 """
 
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -84,8 +83,7 @@ def as_array(hashes: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), BITS // 8)
 
 
-def near_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs i < j within RADIUS of each other, of hashes uint8 [n, 32]: all are compared."""
-    for i in range(len(hashes) - 1):
-        for step in np.nonzero(distances(hashes[i + 1 :], hashes[i]) <= RADIUS)[0]:
-            yield i, i + 1 + int(step)
+def near_after(hashes: np.ndarray, i: int) -> list[int]:
+    """The places after i of hashes, uint8 [n, 32], within RADIUS of the one there."""
+    steps = np.nonzero(distances(hashes[i + 1 :], hashes[i]) <= RADIUS)[0]
+    return (steps + i + 1).tolist()

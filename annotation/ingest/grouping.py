@@ -121,7 +121,7 @@ def near_pairs(pictures: Sequence[Picture]) -> list[tuple[int, int]]:
     if len(places) < 2:
         return []
     hashes = phash.as_array([pictures[i].phash for i in places])
-    return [(places[i], places[j]) for i, j in phash.near_pairs(hashes)]
+    return [(places[i], places[j]) for i in range(len(places)) for j in phash.near_after(hashes, i)]
 
 
 def settle_groups(*, grouping: Grouping, role: str) -> dict[int, int]:

@@ -11,10 +11,15 @@ from ml.copies import compare, prepare
 from ml.errors import Cancelled
 from ml.images import open_image, read_ahead
 from ml.models.base import ShouldStop
+from ml.progress import Progress
+
+REPORTED = 200  # images between two reports
 
 
-def near_duplicates(paths: Sequence[Path], *, should_stop: ShouldStop) -> list[tuple[int, int]]:
-    """Pairs of images whose perceptual hashes are near; an even surface is near nothing.
+def near_duplicates(
+    paths: Sequence[Path], *, progress: Progress, should_stop: ShouldStop
+) -> list[tuple[int, int]]:
+    """Pairs i < j of images whose perceptual hashes are near; an even surface is near nothing.
 
     Raises:
         InputError: an image cannot be read.
@@ -24,14 +29,19 @@ def near_duplicates(paths: Sequence[Path], *, should_stop: ShouldStop) -> list[t
     for i, digest in enumerate(read_ahead(_hash, paths)):
         if should_stop():
             raise Cancelled
+        if i % REPORTED == 0:
+            progress.report("hash images", 0.5 * i / len(paths))
         if digest is not None:
             hashes.append(digest)
             places.append(i)
-    found = []
-    for i, j in phash.near_pairs(np.array(hashes).reshape(len(hashes), -1)):
+    table = np.array(hashes, np.uint8).reshape(len(hashes), -1)
+    found: list[tuple[int, int]] = []
+    for i in range(len(table)):
         if should_stop():
             raise Cancelled
-        found.append((places[i], places[j]))
+        if i % REPORTED == 0:
+            progress.report("compare hashes", 0.5 + 0.5 * i / len(table))
+        found += [(places[i], places[j]) for j in phash.near_after(table, i)]
     return found
 
 

@@ -58,8 +58,8 @@ def clean(
     data = read_manifest(manifest)
     rows = training_rows(data)
     paths = image_paths(data, rows["image"].to_pylist())
-    progress.report("compare images", 0.0)
-    near = near_duplicates(paths, should_stop=should_stop)
+    with progress.part(0.0, 0.05) as part:
+        near = near_duplicates(paths, progress=part, should_stop=should_stop)
     split = make_folds(rows, near, count=folds, brands=parsed.brands, seed=parsed.seed)
     _claim(out, {"manifest": data.sha256, "folds": folds, "config": dict(config)})
     with progress.part(0.05, 0.95) as part:
