@@ -86,8 +86,9 @@ def make_folds(
     classes = np.unique(said.astype(str), return_inverse=True)[1]
     fold = assign(classes, together(group_keys(rows), near), count=count, seed=seed)
     named = sorted(set(said) - {None, BACKGROUND}) if brands is None else sorted(brands)
-    labels = [name for name in named if _is_everywhere(fold[said == name], count)]
-    if not labels or not _is_everywhere(fold[said == BACKGROUND], count):
+    trained = np.array(rows["split"].to_pylist()) == "train"
+    labels = [name for name in named if _is_everywhere(fold[trained & (said == name)], count)]
+    if not labels or not _is_everywhere(fold[trained & (said == BACKGROUND)], count):
         missing = "background row (none or other)" if labels else "brand"
         raise InputError(f"no {missing} has images enough for {count} folds")
     labels.append(BACKGROUND)

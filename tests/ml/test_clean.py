@@ -61,17 +61,18 @@ def test_brands_too_rare_for_the_folds_are_neither_judged_nor_trained_on():
     rows = table(
         [{"brand": "akira"}] * 6
         + [{"brand": "rare"}] * 2
+        + [{"brand": "untrained", "split": "val"}] * 5
         + [{"answer": "none", "brand": None}] * 6
         + [{"answer": "unlabelled", "brand": None, "excluded": ["akira"]}] * 2
     )
     folds = make_folds(rows, [], count=3, brands=None, seed=0)
     assert folds.labels == ["akira", "none"]
-    assert folds.judged.tolist() == [True] * 6 + [False] * 2 + [True] * 6 + [False] * 2
+    assert folds.judged.tolist() == [True] * 6 + [False] * 7 + [True] * 6 + [False] * 2
     for i in range(3):
         trains = folds.trains(i)
-        assert not trains[6:8].any()
+        assert not trains[6:13].any()
         assert not (trains & folds.judged & (folds.fold == i)).any()
-    assert sum(folds.trains(i)[14:].sum() for i in range(3)) == 4
+    assert sum(folds.trains(i)[19:].sum() for i in range(3)) == 4
 
 
 @pytest.mark.parametrize(
