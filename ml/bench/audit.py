@@ -19,7 +19,7 @@ SIZES = {"brands": 12, "train": 2_400, "closed": 800, "open_": 4_000, "business"
 QUICK = {"brands": 4, "train": 720, "closed": 300, "open_": 1_500, "business": 300}
 EXTRA, QUICK_EXTRA = 400, 120
 SIDE = 80
-EPOCHS, QUICK_EPOCHS = 24, 14
+EPOCHS, QUICK_EPOCHS = 24, 28
 
 
 def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from ml.synth import generate
 SIZES = {"brands": 12, "train": 2_400, "closed": 800, "open_": 4_000}
 QUICK = {"brands": 4, "train": 720, "closed": 300, "open_": 1_500}
 SIDE = 80
-EPOCHS, QUICK_EPOCHS = 24, 14
+EPOCHS, QUICK_EPOCHS = 24, 28
 FOLDS, QUICK_FOLDS = 5, 3
 
 
