@@ -24,6 +24,8 @@ class Artifact:
             fusion's is the background).
         files: weight files by name, each with its sha256.
         calibration: e.g. {"temperature": float}; empty when the scores are raw.
+        exported: of one that `export` made: {"format": "onnx", "precision": "float32" or "int8",
+            "from": the sha256 of the `meta.json` of the model it was made from}.
     """
 
     kind: str
@@ -35,6 +37,11 @@ class Artifact:
     calibration: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    exported: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_exported(self) -> bool:
+        return bool(self.exported)
 
     def path(self, name: str) -> Path:
         if self.directory is None:
@@ -45,6 +52,14 @@ class Artifact:
 def file_sha256(path: Path) -> str:
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def identity(artifact: Artifact) -> str:
+    """What tells a model from all others, the sha256 of its `meta.json`. An export in full
+    precision says what its original says, to within rounding, and so has the original's."""
+    if artifact.exported.get("precision") == "float32":
+        return artifact.exported["from"]
+    return file_sha256(artifact.path(META))
 
 
 def write_artifact(artifact: Artifact, directory: Path) -> Artifact:

@@ -106,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--out", type=Path, required=True, metavar="DIR")
     scan.add_argument("--split", default="pool")
     scan.add_argument("--shard-size", type=int, default=2048, metavar="N")
+    scan.add_argument(
+        "--cascade", action="store_true", help="the detector looks only where it may matter"
+    )
+    scan.add_argument("--workers", type=int, metavar="N", help="threads (default: one a core)")
     scan.set_defaults(run=_scan)
 
     embed = commands.add_parser("embed", help="embeddings of all images of a manifest")
@@ -195,6 +199,8 @@ def _scan(args: argparse.Namespace) -> int:
             out=args.out,
             split=args.split,
             shard_size=args.shard_size,
+            cascade=args.cascade,
+            workers=args.workers,
             progress=progress,
             should_stop=stop,
         )

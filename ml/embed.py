@@ -1,7 +1,6 @@
 """Embeddings of images, for what compares pictures: one file, written in one step."""
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,11 @@ from PIL import Image
 
 from ml.errors import Cancelled, InputError
 from ml.files import replacing
-from ml.images import open_image, read_ahead
+from ml.images import cores, open_image, read_ahead
 from ml.manifest import read_manifest
 from ml.models.base import Predictor, ShouldStop
-from ml.predict import BATCH, load_models
+from ml.pipeline import BATCH
+from ml.predict import load_models
 from ml.progress import Progress
 
 NO_EMBEDDINGS = "this model gives no embeddings: a classifier does"
@@ -40,12 +40,15 @@ def embed(
         raise InputError(NO_EMBEDDINGS)
     paths = [data.path.parent / name for name in names]
     found: list[list[float] | None] = []
-    images = read_ahead(_open, paths, ahead=2 * BATCH)
-    while batch := list(islice(images, BATCH)):
+    batches = (paths[start : start + BATCH] for start in range(0, len(paths), BATCH))
+    done = read_ahead(
+        lambda some: _embeddings(predictor, some), batches, readers=cores(), ahead=2 * cores()
+    )
+    for vectors in done:
         if should_stop():
-            images.close()
+            done.close()
             raise Cancelled
-        found += _embeddings(predictor, batch)
+        found += vectors
         progress.report("embed", len(found) / len(paths))
     readable = sum(row is not None for row in found)
     if paths and not readable:
@@ -65,9 +68,8 @@ def _open(path: Path) -> Image.Image | None:
         return None  # said in the result: one lost file does not keep the others from it
 
 
-def _embeddings(
-    predictor: Predictor, batch: Sequence[Image.Image | None]
-) -> list[list[float] | None]:
+def _embeddings(predictor: Predictor, paths: Sequence[Path]) -> list[list[float] | None]:
+    batch = [_open(path) for path in paths]
     readable = [image for image in batch if image is not None]
     if not readable:
         return [None] * len(batch)

@@ -1,20 +1,18 @@
 """Scores of images and titles by any number of models: every image is decoded once for all of
 them, in a stream of flat memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from ml import models
-from ml.artifact import META, Artifact, file_sha256, read_artifact
+from ml.artifact import Artifact, identity, read_artifact
 from ml.errors import Cancelled, InputError
-from ml.images import image_paths, open_image, read_ahead
+from ml.images import cores, image_paths, read_ahead
 from ml.manifest import Manifest
 from ml.models.base import (
     AnyPredictor,
@@ -24,28 +22,7 @@ from ml.models.base import (
     ShouldStop,
     TitlePredictor,
 )
-
-BATCH = 32
-TITLES = 1024  # a batch where no image is opened
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is asked about, row by row. Only the list that some model reads is filled."""
-
-    paths: Sequence[Path] = ()
-    titles: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return max(len(self.paths), len(self.titles))
-
-    @property
-    def batch(self) -> int:
-        """How many are scored at once."""
-        return BATCH if self.paths else TITLES
-
-    def slice(self, start: int, end: int) -> "Inputs":
-        return Inputs(self.paths[start:end], self.titles[start:end])
+from ml.pipeline import Inputs, Pipeline
 
 
 def load_models(directories: Sequence[Path]) -> dict[str, AnyPredictor]:
@@ -68,7 +45,7 @@ def load_models(directories: Sequence[Path]) -> dict[str, AnyPredictor]:
 
 
 def _check_parts(fusion: FusionPredictor, artifacts: Sequence[Artifact]) -> None:
-    given = {a.kind: file_sha256(a.path(META)) for a in artifacts if a.kind != fusion.kind}
+    given = {a.kind: identity(a) for a in artifacts if a.kind != fusion.kind}
     strange = sorted(kind for kind, digest in given.items() if fusion.models.get(kind) != digest)
     if strange:
         raise InputError(f"the fusion was not fitted with this {strange[0]}: train it anew")
@@ -94,42 +71,30 @@ def score(
     predictors: Mapping[str, AnyPredictor],
     inputs: Inputs,
     *,
+    cascade: bool = False,
+    workers: int | None = None,
     should_stop: ShouldStop = lambda: False,
-) -> Iterator[dict[str, Predictions]]:
+) -> Generator[dict[str, Predictions]]:
     """Every model's predictions, batch by batch, in the order of the inputs.
 
+    Args:
+        cascade: the detector looks only where the fusion is undecided without it.
+        workers: batches under way at once, each on a thread of its own; one a core when None.
+
     Raises:
-        InputError: an image cannot be read; the message names it.
+        InputError: an image cannot be read; the message names it. Or see `Pipeline`.
         Cancelled: `should_stop` became true.
     """
+    pipeline = Pipeline(predictors, cascade=cascade)
     size = inputs.batch
-    images = read_ahead(open_image, inputs.paths, ahead=2 * size)
-    for start in range(0, len(inputs), size):
-        batch = list(islice(images, size))
+    batches = (inputs.slice(start, start + size) for start in range(0, len(inputs), size))
+    readers = workers or cores()
+    done = read_ahead(pipeline.run, batches, readers=readers, ahead=2 * readers)
+    for found in done:
         if should_stop():
-            images.close()
+            done.close()
             raise Cancelled
-        titles = inputs.titles[start : start + size]
-        found: dict[str, Predictions] = {}
-        for kind, model in predictors.items():
-            found[kind] = (
-                _fuse(model, found, predictors, titles, min(size, len(inputs) - start))
-                if isinstance(model, FusionPredictor)
-                else _predict(model, batch, titles)
-            )
         yield found
-
-
-def _fuse(
-    fusion: FusionPredictor,
-    found: Mapping[str, Predictions],
-    predictors: Mapping[str, AnyPredictor],
-    titles: Sequence[str],
-    rows: int,
-) -> Predictions:
-    labels = {kind: predictors[kind].labels for kind in found}
-    titled = np.array([bool(title) for title in titles] or [False] * rows, bool)
-    return fusion.fuse(found, labels, titled)
 
 
 def predict(
@@ -199,17 +164,9 @@ def _described(
             }
 
 
-def _predict(
-    model: Predictor | TitlePredictor, images: Sequence[Image.Image], titles: Sequence[str]
-) -> Predictions:
-    if isinstance(model, TitlePredictor):
-        return model.predict_titles(titles)
-    return model.predict(images)
-
-
 def _describe(labels: Sequence[str], predictions: Predictions, i: int) -> Any:
     if predictions.boxes is not None:
-        return [vars(box) for box in predictions.boxes[i]]
+        return [vars(box) for box in predictions.boxes[i] or ()]
     assert predictions.probabilities is not None  # noqa: S101 — a model says one or the other
     row = predictions.probabilities[i]
     return {labels[k]: round(float(row[k]), 6) for k in np.argsort(-row)}

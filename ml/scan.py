@@ -4,7 +4,7 @@ presence means it is complete; a stopped scan goes on with the first that is mis
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from ml.errors import InputError
 from ml.files import replacing, write_atomically
 from ml.manifest import Manifest, read_manifest
 from ml.models.base import AnyPredictor, Predictions, ShouldStop
-from ml.predict import Inputs, inputs_of, load_models, score
+from ml.pipeline import Pipeline
+from ml.predict import inputs_of, load_models, score
 from ml.progress import Progress
 
 SUMMARY = "scan.json"
@@ -40,8 +41,14 @@ def scan(
     shard_size: int,
     progress: Progress,
     should_stop: ShouldStop,
+    cascade: bool = False,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Write `part-00000.parquet` … and, last, `scan.json`; returns what that says.
+
+    Args:
+        cascade, workers: see `score`. In a cascade `detector_boxes` is null where the detector did
+            not look.
 
     Raises:
         InputError: no rows, a missing or broken image, or `out` holds shards of another scan.
@@ -49,31 +56,37 @@ def scan(
     """
     if shard_size < 1:
         raise InputError("--shard-size must be at least 1")
+    if workers is not None and workers < 1:
+        raise InputError("--workers must be at least 1")
     started = time.monotonic()
     data = read_manifest(manifest)
     rows = data.rows(split)
     if not len(rows):
         raise InputError(f"{data.path}: no rows with split {split}")
-    identity = _identity(models, data, split, shard_size)
+    identity = _identity(models, data, split, shard_size, cascade=cascade)
     shards = [out / f"part-{i:05d}.parquet" for i in range(-(-len(rows) // shard_size))]
     missing = [i for i, shard in enumerate(shards) if not _is_done(shard, identity)]
     predictors = load_models(models)
     inputs = inputs_of(data, rows, predictors)
+    Pipeline(predictors, cascade=cascade)  # says what is wrong before anything is written
     out.mkdir(parents=True, exist_ok=True)
     for i in missing:
         progress.report("scan", i / len(shards))
         start = i * shard_size
-        table = _shard(
-            rows.slice(start, shard_size),
+        batches = score(
             predictors,
             inputs.slice(start, start + shard_size),
-            should_stop,
+            cascade=cascade,
+            workers=workers,
+            should_stop=should_stop,
         )
+        table = _shard(rows.slice(start, shard_size), predictors, batches)
         with replacing(shards[i]) as partial:
             pq.write_table(table.replace_schema_metadata({IDENTITY: identity}), partial)
     summary = {
         "manifest_sha256": data.sha256,
         "split": split,
+        "cascade": cascade,
         "models": {kind: str(path) for kind, path in zip(predictors, models, strict=True)},
         "shards": [shard.name for shard in shards],
         "images": len(rows),
@@ -87,11 +100,10 @@ def scan(
 def _shard(
     rows: pa.Table,
     predictors: Mapping[str, AnyPredictor],
-    inputs: Inputs,
-    should_stop: ShouldStop,
+    scores: Iterable[Mapping[str, Predictions]],
 ) -> pa.Table:
     parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for batch in score(predictors, inputs, should_stop=should_stop):
+    for batch in scores:
         for kind, predictions in batch.items():
             parts[kind].append(predictions)
     columns: dict[str, pa.Array] = {
@@ -141,8 +153,12 @@ def _brand_columns(
 
 
 def detector_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
-    """The boxes, best first."""
-    boxes = [[vars(box) for box in found] for batch in batches for found in batch.boxes or ()]
+    """The boxes, best first; null where the detector did not look."""
+    boxes = [
+        None if found is None else [vars(box) for box in found]
+        for batch in batches
+        for found in batch.boxes or ()
+    ]
     return {"detector_boxes": pa.array(boxes, pa.list_(FOUND_BOX))}
 
 
@@ -166,9 +182,11 @@ COLUMNS = {
 }
 
 
-def _identity(models: Sequence[Path], data: Manifest, split: str, shard_size: int) -> bytes:
+def _identity(
+    models: Sequence[Path], data: Manifest, split: str, shard_size: int, *, cascade: bool
+) -> bytes:
     """A hash of all that decides what the shards hold."""
-    parts = [data.sha256, split, str(shard_size)]
+    parts = [data.sha256, split, str(shard_size)] + ["cascade"] * cascade
     parts += [file_sha256(path / META) for path in models if (path / META).is_file()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest().encode()
 

@@ -26,7 +26,8 @@ from ml.models.base import Box, Predictor, ShouldStop
 from ml.models.detector import load
 from ml.models.yolo.net import WEIGHTS
 from ml.models.yolo.predictor import BoxPredictor
-from ml.predict import Inputs, score
+from ml.pipeline import Inputs
+from ml.predict import score
 
 SMALLEST = next(iter(SIZES))  # a box of less than this share of the picture is a small logo
 FALSE_BOXES = 1 / 8  # an image without a listed brand, at the score where small logos are counted
@@ -142,7 +143,7 @@ def milliseconds(
                 raise Cancelled
             square = letterbox(picture, scale)[None]
             began, spent = time.perf_counter(), time.process_time()
-            predictor.find(square)
+            predictor.predict_squares(square, [picture.size])
             mine.append((time.perf_counter() - began, time.process_time() - spent))
     medians = [
         [1000 * statistics.median(kind) for kind in zip(*mine[1:], strict=True)] for mine in times

@@ -16,7 +16,7 @@ from ml.evaluate.scored import fitting_half
 from ml.models import load
 from ml.models.base import ShouldStop, TitlePredictor
 from ml.models.text.aliases import read_aliases
-from ml.predict import TITLES
+from ml.pipeline import TITLES
 from ml.progress import Progress
 from ml.train import train
 

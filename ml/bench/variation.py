@@ -15,7 +15,8 @@ from ml.evaluate.scored import Scored, fitting_half, scored
 from ml.manifest import conform
 from ml.models import load
 from ml.models.base import Predictions, Predictor, ShouldStop
-from ml.predict import Inputs, score
+from ml.pipeline import Inputs
+from ml.predict import score
 from ml.progress import Progress
 from ml.synth import generate
 from ml.synth.brands import make_brands

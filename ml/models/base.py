@@ -23,6 +23,7 @@ from PIL import Image
 
 from ml.artifact import Artifact
 from ml.errors import InputError
+from ml.images import letterbox
 from ml.manifest import Manifest
 from ml.progress import Progress
 
@@ -49,12 +50,13 @@ class Predictions:
     Attributes:
         probabilities: (n, len(labels)) float32, calibrated, rows sum to 1.
         embeddings: (n, d) float32, L2-normalised.
-        boxes: for each image its boxes, best first.
+        boxes: for each image its boxes, best first; None where a cascade left the image out, which
+            is not the same as no boxes.
     """
 
     probabilities: np.ndarray | None = None
     embeddings: np.ndarray | None = None
-    boxes: list[list[Box]] | None = None
+    boxes: list[list[Box] | None] | None = None
 
     @staticmethod
     def join(batches: "Sequence[Predictions]") -> "Predictions":
@@ -71,14 +73,45 @@ class Predictions:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A trained model of images in memory."""
+    """A trained model of images in memory.
+
+    Attributes:
+        side: of the square that it looks at, pixels.
+    """
 
     kind: str
     labels: list[str]
+    side: int
+
+    def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
+        """Score one batch, on one thread; several threads may call it at once.
+
+        Args:
+            squares: uint8 [n, side, side, 3], letterboxed RGB.
+            sizes: width and height of each whole image, pixels; boxes are told in these.
+        """
+        ...
 
     def predict(self, images: Sequence[Image.Image]) -> Predictions:
         """Score RGB images of any size, in one batch, in their order."""
         ...
+
+
+class SquarePredictor:
+    """What predictors of images share."""
+
+    side: int
+
+    def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
+        """See `Predictor`."""
+        raise NotImplementedError
+
+    def predict(self, images: Sequence[Image.Image]) -> Predictions:
+        """See `Predictor`."""
+        squares = np.empty((len(images), self.side, self.side, 3), np.uint8)
+        for i, image in enumerate(images):
+            squares[i] = letterbox(image, self.side)
+        return self.predict_squares(squares, [image.size for image in images])
 
 
 @runtime_checkable
@@ -100,12 +133,14 @@ class FusionPredictor(Protocol):
     Attributes:
         models: by kind, the sha256 of the `meta.json` of each model it was fitted with.
         thresholds: one a brand, for its own scores.
+        cascade_floor: see `undecided`; None where it was fitted without a detector.
     """
 
     kind: str
     labels: list[str]
     models: dict[str, str]
     thresholds: dict[str, float]
+    cascade_floor: float | None
 
     def fuse(
         self,
@@ -119,6 +154,16 @@ class FusionPredictor(Protocol):
             predictions, labels: of the other models, by kind.
             titled: bool [n]: the item has a title.
         """
+        ...
+
+    def undecided(
+        self,
+        predictions: "Mapping[str, Predictions]",
+        labels: Mapping[str, Sequence[str]],
+        titled: np.ndarray,
+    ) -> np.ndarray:
+        """bool [n]: by what all models but the detector say, its boxes could still change what
+        becomes of the item: its best brand is less than `cascade_floor` below its threshold."""
         ...
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image
 
 from ml.artifact import Artifact
 from ml.errors import InputError
@@ -126,8 +125,9 @@ class VariationPredictor(NetPredictor):
         self.look = self.labels == JOINT
         self.labels = ARRANGEMENTS
 
-    def predict(self, images: Sequence[Image.Image]) -> Predictions:
-        found = super().predict(images)
+    def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
+        """See `ml.models.base.Predictor`."""
+        found = super().predict_squares(squares, sizes)
         if not self.look or found.probabilities is None:
             return found
         return replace(found, probabilities=arrangements_of_brands(found.probabilities))

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from ml.errors import Cancelled, InputError
-from ml.images import letterbox
+from ml.images import Placement, letterbox
 from ml.manifest import write_manifest
-from ml.models.yolo.boxed_images import BoxedImages, Placement, read_boxed_images
+from ml.models.yolo.boxed_images import BoxedImages, read_boxed_images
 from ml.models.yolo.config import ViewConfig
 from ml.models.yolo.samples import choose_boxed_rows, epoch_rows
 from ml.models.yolo.views import Views

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save
 from ml.artifact import Artifact
 from ml.files import write_atomically
 from ml.models.base import Predictions
+from ml.models.fusion.cascade import margins
 from ml.models.fusion.choice import Weights, probabilities
 from ml.models.fusion.scores import BRAND_MODELS, Parts, align
 
@@ -23,6 +24,7 @@ class Fusion:
         self.kind, self.labels = artifact.kind, artifact.labels
         self.models: dict[str, str] = artifact.calibration["models"]
         self.thresholds: dict[str, float] = artifact.calibration["thresholds"]
+        self.cascade_floor: float | None = artifact.calibration.get("cascade_floor")
         names: dict[str, list[str]] = artifact.calibration["features"]
         self._weights = {
             key: Weights(names[key], values[:-1], float(values[-1]))
@@ -38,6 +40,18 @@ class Fusion:
         """See `ml.models.base.FusionPredictor`."""
         parts = align(predictions, labels, brands=self.labels[:-1], titled=titled)
         return Predictions(self.probabilities(parts).astype(np.float32))
+
+    def undecided(
+        self,
+        predictions: Mapping[str, Predictions],
+        labels: Mapping[str, Sequence[str]],
+        titled: np.ndarray,
+    ) -> np.ndarray:
+        """See `ml.models.base.FusionPredictor`."""
+        others = {kind: found for kind, found in predictions.items() if kind != "detector"}
+        parts = align(others, labels, brands=self.labels[:-1], titled=titled)
+        limits = np.array([self.thresholds[brand] for brand in self.labels[:-1]])
+        return margins(self.probabilities(parts)[:, :-1], limits) >= (self.cascade_floor or 0.0)
 
     def probabilities(self, parts: Parts) -> np.ndarray:
         """float64 [n, k + 1]. A row that no model says anything of shows none, for all we know."""

@@ -18,7 +18,7 @@ class Parts:
     Attributes:
         brands: k keys.
         of: by kind of `BRAND_MODELS`, float64 [n, k], each brand's probability or best box score;
-            NaN throughout a row that the model had nothing to look at in.
+            NaN throughout a row that the model had nothing to look at in, or did not look at.
         arranged: [n] probability of a collage or stack; NaN where it is not known.
     """
 
@@ -68,7 +68,7 @@ def align(
 
 
 def _by_brand(found: Predictions, labels: list[str], brands: Sequence[str]) -> np.ndarray:
-    if found.boxes is not None:
+    if found.boxes is not None:  # NaN in rows that a cascade left out
         return best_box_scores(found.boxes, brands).astype(float)
     assert found.probabilities is not None  # noqa: S101 — a brand model gives one or the other
     scores = np.zeros((len(found.probabilities), len(brands)))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.artifact import META, Artifact, code_version, file_sha256, read_artifact, write_artifact
+from ml.artifact import Artifact, code_version, identity, read_artifact, write_artifact
 from ml.errors import InputError
 from ml.evaluate.operating_points import Brands, brand_thresholds
+from ml.evaluate.recall import hits
 from ml.manifest import Manifest
 from ml.models.base import ShouldStop
 from ml.models.brand_rows import BACKGROUND
+from ml.models.fusion.cascade import fit_floor, margins
 from ml.models.fusion.choice import Weights, fit, surprise
 from ml.models.fusion.material import Material, fitting_rows, gather, held_out_by_all
 from ml.models.fusion.predictor import WEIGHTS, Fusion, combinations_of, write_weights
@@ -82,7 +84,7 @@ def train(
             "penalty": penalty,
         },
         calibration={
-            "models": {a.kind: file_sha256(a.path(META)) for a in artifacts},
+            "models": {a.kind: identity(a) for a in artifacts},
             "features": {key: found.names for key, found in weights.items()},
             "thresholds": {},
         },
@@ -92,8 +94,21 @@ def train(
     fused = Fusion(draft).probabilities(material.parts)[:, :-1]
     limits = thresholds_of(material, fused, flag_ratio=config.flag_ratio)
     draft.calibration["thresholds"] = dict(zip(brands, limits.tolist(), strict=True))
+    if {"detector"} < set(kinds):
+        draft.calibration["cascade_floor"] = cascade_floor(Fusion(draft), material, fused, limits)
     progress.report("done", 1.0, **draft.metrics)
     return write_artifact(draft, out)
+
+
+def cascade_floor(
+    fusion: Fusion, material: Material, fused: np.ndarray, limits: np.ndarray
+) -> float:
+    """See `fit_floor`; `fused` [n, k] are the scores of all models together."""
+    branded = np.flatnonzero(material.chosen >= 0)
+    others = material.parts.only([*set(material.parts.of) - {"detector"}, "variation"])
+    margin = margins(fusion.probabilities(others)[:, :-1], limits)
+    hit = hits(fused, material.chosen, limits)
+    return fit_floor(margin[branded], material.chosen[branded], hit[branded])
 
 
 def fit_all(

@@ -7,39 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from ml.errors import Cancelled
-from ml.images import image_paths, letterbox, open_image, read_ahead
+from ml.images import Placement, image_paths, letterbox, open_image, read_ahead
 from ml.manifest import Manifest
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where `ml.images.letterbox` puts an image of `width` × `height` pixels in its square."""
-
-    left: int
-    top: int
-    across: float
-    down: float
-
-    @classmethod
-    def of(cls, width: int, height: int, size: int) -> "Placement":
-        scale = size / max(width, height)
-        inner = [max(1, round(side * scale)) for side in (width, height)]
-        left, top = ((size - side) // 2 for side in inner)
-        return cls(left, top, inner[0] / width, inner[1] / height)
-
-    def into(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes [n, 4] from pixels of the image to pixels of the square."""
-        return boxes * self._scales() + self._shifts()
-
-    def out_of(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes [n, 4] from pixels of the square to pixels of the image."""
-        return (boxes - self._shifts()) / self._scales()
-
-    def _scales(self) -> np.ndarray:
-        return np.array([self.across, self.down] * 2, np.float32)
-
-    def _shifts(self) -> np.ndarray:
-        return np.array([self.left, self.top] * 2, np.float32)
 
 
 @dataclass(frozen=True)
