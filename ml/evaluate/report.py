@@ -33,7 +33,7 @@ def build_report(
     if brands:
         logo = data.column("has_logo")[(rows.split == "business") & (rows.truth != "")]
         report |= _business(rows.branded("business"), logo)
-        report |= _average_precision(data.of(rows.split == "closed"))
+        report |= average_precision(data.of(rows.split == "closed"))
         report |= confusion(rows.branded("closed"))
     report |= at_fixed_thresholds(rows, precision=brands)
     return report | sweep(rows) | reliability(rows) | slices(data, rows)
@@ -92,7 +92,7 @@ def _ends(figure: Figure | None) -> list[float] | None:
     return None if figure is None else [figure.low, figure.high]
 
 
-def _average_precision(data: Scored) -> dict[str, Any]:
+def average_precision(data: Scored) -> dict[str, Any]:
     if data.boxes is None:
         return {}
     known = data.of(np.array([boxes is not None for boxes in data.rows["boxes"].to_pylist()], bool))

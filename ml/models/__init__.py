@@ -29,4 +29,8 @@ def model(kind: str) -> ModelModule:
 
 def load(artifact: Artifact) -> AnyPredictor:
     """The trained model in an artifact, ready to predict."""
+    if artifact.is_exported:
+        from ml.models.sessions.predictors import load as load_session
+
+        return load_session(artifact)
     return model(artifact.kind).load(artifact)

@@ -87,7 +87,7 @@ def train(
     """See `ml.models.base`."""
     device = choose_device(config.device, threads=config.threads)
     config = with_preset(config, _preset(device) | inherited(init))
-    trained, calibration = _rows(manifest, config)
+    trained, calibration = variation_rows(manifest, config)
     progress.report("read images", 0.0)
     samples, validation = (
         _samples(manifest, table, side, should_stop, look=config.look)
@@ -138,7 +138,7 @@ def load(artifact: Artifact) -> VariationPredictor:
     return VariationPredictor(artifact)
 
 
-def _rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
+def variation_rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Table]:
     """Training and calibration rows: those of `val`, and while they are few a share of `train`.
 
     Raises:
