@@ -15,6 +15,7 @@ BENCHMARKS = {
     "copies": "ml.bench.copies",
     "detector": "ml.bench.detector",
     "fusion": "ml.bench.fusion",
+    "scan": "ml.bench.scan",
     "select": "ml.bench.select",
     "synth": "ml.bench.synth",
     "text": "ml.bench.text",

@@ -15,6 +15,7 @@ from ml.artifact import Artifact, read_artifact
 from ml.bench.rows import means
 from ml.evaluate.recall import common_threshold, flagged, hits, mean_recall, recall_by_brand
 from ml.evaluate.scored import fitting_half
+from ml.manifest import Manifest
 from ml.models.base import ShouldStop
 from ml.models.fusion.choice import fit, probabilities
 from ml.models.fusion.material import Material, fitting_rows, gather
@@ -79,12 +80,27 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
 def _models_and_scores(
     seed: int, folder: Path, progress: Progress, should_stop: ShouldStop, *, quick: bool
 ) -> tuple[Material, Material, pa.Table]:
+    with progress.part(0.0, 0.8) as part:
+        world, artifacts = trained_models(seed, folder, part, should_stop, quick=quick)
+    with progress.part(0.8, 1.0) as part:
+        table = world.rows("closed", "open", "business")
+        fitted, tested = (
+            gather(artifacts, world, rows, progress=part, should_stop=should_stop)
+            for rows in (fitting_rows(world, holdout=HOLDOUT), table)
+        )
+    return fitted, tested, table
+
+
+def trained_models(
+    seed: int, folder: Path, progress: Progress, should_stop: ShouldStop, *, quick: bool
+) -> tuple[Manifest, list[Artifact]]:
+    """A generated world in `folder`, and a model of each kind trained on it."""
     sizes, configs = (QUICK, QUICK_MODELS) if quick else (SIZES, MODELS)
-    with progress.part(0.0, 0.1) as part:
+    with progress.part(0.0, 0.12) as part:
         world = generate(**sizes, pool=0, size=112, seed=seed, out=folder / "world", progress=part)
     artifacts: list[Artifact] = []
     for i, (kind, config) in enumerate(configs.items()):
-        with progress.part(0.1 + 0.175 * i, 0.275 + 0.175 * i) as part:
+        with progress.part(0.12 + 0.22 * i, 0.34 + 0.22 * i) as part:
             train(
                 kind=kind,
                 manifest=world.path,
@@ -95,13 +111,7 @@ def _models_and_scores(
                 should_stop=should_stop,
             )
         artifacts.append(read_artifact(folder / kind))
-    with progress.part(0.8, 1.0) as part:
-        table = world.rows("closed", "open", "business")
-        fitted, tested = (
-            gather(artifacts, world, rows, progress=part, should_stop=should_stop)
-            for rows in (fitting_rows(world, holdout=HOLDOUT), table)
-        )
-    return fitted, tested, table
+    return world, artifacts
 
 
 def _rows(fitted: Material, tested: Material, table: pa.Table) -> list[dict[str, Any]]:

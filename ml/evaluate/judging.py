@@ -44,7 +44,7 @@ def judge(
         if fitting.all() or not fitting.any():
             raise InputError(f"too few open rows ({len(fitting)}) to fit a threshold on half")
         thresholds = (
-            _moved(own, data.names, opened.scores[fitting], flag_ratio)
+            moved(own, data.names, opened.scores[fitting], flag_ratio)
             if own
             else {COMMON: common_threshold(opened.scores[fitting], flag_ratio)}
         )
@@ -63,7 +63,7 @@ def judge(
     )
 
 
-def _moved(
+def moved(
     own: Mapping[str, float], names: Sequence[str], scores: np.ndarray, ratio: float
 ) -> dict[str, float]:
     """The thresholds with one number added to all their logits, so that at most `ratio` of the

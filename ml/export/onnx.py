@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ml import models
 from ml.artifact import Artifact
 from ml.errors import InputError
+from ml.models.enrolled import CROPS
 from ml.models.net_predictor import NetPredictor, outputs
 
 OPSET = 18
@@ -24,6 +25,8 @@ def write_onnx(artifact: Artifact, path: Path) -> None:
     if artifact.kind not in NETS or artifact.is_exported:
         what = "an export already" if artifact.is_exported else f"a {artifact.kind}"
         raise InputError(f"{artifact.directory}: {what}; a {' or '.join(NETS)} can be exported")
+    if CROPS in artifact.files:
+        raise InputError(f"{artifact.directory}: a detector of enrolled brands; export its finder")
     net, names, side = network(artifact)
     # Two: an example of one would be taken for a fixed size.
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 from ml.artifact import META, Artifact, code_version, identity, read_artifact, write_artifact
 from ml.errors import InputError
 from ml.export.onnx import network, write_onnx
+from ml.files import write_atomically
 from ml.models.sessions.runtimes import MODEL, onnx_runtime
 from ml.progress import Progress
 
@@ -57,9 +58,7 @@ def export(*, model: Path, out: Path, int8: Path | None, progress: Progress) -> 
                 artifact, chosen = _described(source, "int8", directory=Path(folder)), small
         metrics |= {"precision": artifact.exported["precision"]}
         out.mkdir(parents=True, exist_ok=True)
-        partial = out / f".{MODEL}"
-        partial.write_bytes(chosen.read_bytes())
-        partial.replace(out / MODEL)
+        write_atomically(out / MODEL, chosen.read_bytes())
     return write_artifact(replace(artifact, metrics=source.metrics | {"export": metrics}), out)
 
 

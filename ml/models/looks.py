@@ -5,10 +5,13 @@ whether a listed brand's product is seen as one answer, of single products too, 
 to know there; and it says collage or stack only of those that show a brand.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
 from ml.manifest import VARIATIONS
+from ml.models.base import Predictions
 from ml.models.brand_rows import KNOWN
 
 ARRANGEMENTS = list(VARIATIONS)
@@ -36,6 +39,12 @@ def other_arrangements(table: pa.Table) -> np.ndarray:
     """bool [n, 6]: the classes of JOINT that a row's arrangement alone rules out."""
     kinds = np.array(table["variation"].to_pylist(), dtype=object)
     return kinds[:, None] != np.array(2 * ARRANGEMENTS, dtype=object)[None]
+
+
+def as_arrangements(found: Predictions) -> Predictions:
+    """What a model with `look` says, as probabilities of ARRANGEMENTS."""
+    assert found.probabilities is not None  # noqa: S101 — such a model gives them
+    return replace(found, probabilities=arrangements_of_brands(found.probabilities))
 
 
 def arrangements_of_brands(joint: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ In both variations the product is too small for the other models. Every training
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ml.models.looks import (
     ARRANGEMENTS,
     JOINT,
     arrangement_names,
-    arrangements_of_brands,
+    as_arrangements,
     other_arrangements,
 )
 from ml.models.net_predictor import NetPredictor
@@ -128,9 +128,7 @@ class VariationPredictor(NetPredictor):
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """See `ml.models.base.Predictor`."""
         found = super().predict_squares(squares, sizes)
-        if not self.look or found.probabilities is None:
-            return found
-        return replace(found, probabilities=arrangements_of_brands(found.probabilities))
+        return as_arrangements(found) if self.look else found
 
 
 def load(artifact: Artifact) -> VariationPredictor:

@@ -19,7 +19,7 @@ from ml.synth.plan import FOLDERS, Cast, Plan, plan_folder
 from ml.synth.render import World, render
 from ml.synth.tables import write_folder_tables, write_merchants, write_title_truth
 
-SIZES = (48, 512)
+SIZES = (48, 1024)
 # Below this many pictures a second process costs more than it saves.
 _PER_PROCESS = 150
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from ml.artifact import Artifact
 from ml.models.base import Predictions, SquarePredictor
+from ml.models.looks import ARRANGEMENTS, JOINT, as_arrangements
 from ml.models.outputs import classified
 from ml.models.sessions.runtimes import MODEL, open_session
 from ml.models.suppression import Keep, image_boxes, suppress
 
 
 class ClassSession(SquarePredictor):
-    """Class probabilities and embeddings: a classifier or a variation model."""
+    """Class probabilities and embeddings: a classifier."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.kind, self.labels = artifact.kind, artifact.labels
@@ -24,6 +25,19 @@ class ClassSession(SquarePredictor):
         """See `ml.models.base.Predictor`."""
         logits, features = self._run(squares)
         return classified(logits, features, self._temperature)
+
+
+class VariationSession(ClassSession):
+    """The three arrangements: a variation model, with or without look."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        super().__init__(artifact)
+        self.look, self.labels = self.labels == JOINT, ARRANGEMENTS
+
+    def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
+        """See `ml.models.base.Predictor`."""
+        found = super().predict_squares(squares, sizes)
+        return as_arrangements(found) if self.look else found
 
 
 class BoxSession(SquarePredictor):
@@ -46,6 +60,9 @@ class BoxSession(SquarePredictor):
         )
 
 
+SESSIONS = {"classifier": ClassSession, "variation": VariationSession, "detector": BoxSession}
+
+
 def load(artifact: Artifact) -> ClassSession | BoxSession:
     """See `ml.models.base`."""
-    return BoxSession(artifact) if artifact.kind == "detector" else ClassSession(artifact)
+    return SESSIONS[artifact.kind](artifact)
