@@ -87,7 +87,8 @@ def image_area(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where `letterbox` puts an image of `width` × `height` pixels in its square."""
+    """Where `letterbox` puts an image in its square: `width` × `height` pixels of the square from
+    `left`, `top` on, each of the image's pixels being `across` × `down` of the square's."""
 
     left: int
     top: int
@@ -99,9 +100,17 @@ class Placement:
     @classmethod
     def of(cls, width: int, height: int, size: int) -> "Placement":
         scale = size / max(width, height)
-        inner = [max(1, round(side * scale)) for side in (width, height)]
-        left, top = ((size - side) // 2 for side in inner)
-        return cls(left, top, inner[0], inner[1], inner[0] / width, inner[1] / height)
+        wide, high = (max(1, round(side * scale)) for side in (width, height))
+        left, top = ((size - side) // 2 for side in (wide, high))
+        return cls(left, top, wide, high, wide / width, high / height)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The image's rows and columns of the square."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
 
     def into(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes [n, 4] from pixels of the image to pixels of the square."""
@@ -128,9 +137,7 @@ def letterbox(image: Image.Image, size: int, *, of: tuple[int, int] | None = Non
     inner = place.width, place.height
     small = image.resize(inner, Image.Resampling.BILINEAR, reducing_gap=GAP)
     square = np.full((size, size, 3), 255, np.uint8)
-    square[place.top : place.top + place.height, place.left : place.left + place.width] = (
-        np.asarray(small)
-    )
+    square[place.slices] = np.asarray(small)
     return square
 
 

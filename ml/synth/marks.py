@@ -2,20 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw
 
-from ml.errors import InputError
+from ml.fonts import font_of
 from ml.synth.brands import Brand, Colour, Lettering
 from ml.synth.geometry import Affine, Points, apply, bounds
 from ml.synth.symbols import Stroke, symbol
 
 TEXT_HEIGHT = 48
-# From packages, not from the system: the same seed then draws the same bytes everywhere.
-_CHINESE_FONT = ("mplfonts", "fonts/NotoSansCJKsc-Regular.otf")
 _SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], dtype=float)
 PLAIN = Lettering(case="upper", slant=0.0, stretch=1.0, weight=1)
 
@@ -43,20 +39,9 @@ def wordmark(text: str, lettering: Lettering) -> Mark:
 
 
 @cache
-def _font(text_is_latin: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    if text_is_latin:
-        return ImageFont.load_default(size=TEXT_HEIGHT)
-    package, file = _CHINESE_FONT
-    found = find_spec(package)  # found, not imported: that would import matplotlib
-    if found is None or found.origin is None:
-        raise InputError(f"the package {package}, whose font sets Chinese names, is not installed")
-    return ImageFont.truetype(Path(found.origin).parent / file, TEXT_HEIGHT)
-
-
-@cache
 def _letters(text: str, lettering: Lettering) -> Image.Image:
     """The set text as a tight mask: stretch, weight and slant applied."""
-    font = _font(text.isascii())
+    font = font_of(text, TEXT_HEIGHT)
     # More would fill a character's inside.
     weight = lettering.weight if text.isascii() else 1
     left, top, right, bottom = font.getbbox(text, stroke_width=weight)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import InputError
+from ml.files import new_folder
 from ml.manifest import SCHEMA, Manifest, read_manifest, write_manifest
 from ml.progress import Progress
 from ml.synth.brands import Brand, make_brands
@@ -53,16 +53,13 @@ def generate(
     Raises:
         InputError: a number is out of range, or `out` is not empty.
     """
-    out = Path(out).resolve()
     counts = {
         "train": train, "detection": train // 3, "variation": train // 3, "pool": pool,
         "closed": closed, "open": open_, "business": business, "audit": audit,
     }  # fmt: skip
-    _check(counts, size=size, out=out)
+    _check(counts, size=size)
     made = make_brands(count=brands, seed=seed)
-    draft = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with new_folder(out) as draft:
         world = World(
             directory=draft,
             seed=seed,
@@ -71,15 +68,10 @@ def generate(
             merchants=make_merchants(made, seed),
         )
         _write_world(world, counts, progress)
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return read_manifest(out)
+    return read_manifest(Path(out).resolve())
 
 
-def _check(counts: dict[str, int], *, size: int, out: Path) -> None:
+def _check(counts: dict[str, int], *, size: int) -> None:
     for name, count in counts.items():
         if count < 0:
             raise InputError(f"--{name} {count}: a number of images cannot be negative")
@@ -87,8 +79,6 @@ def _check(counts: dict[str, int], *, size: int, out: Path) -> None:
         raise InputError("a world of no images: give --train, --pool or another folder some")
     if not SIZES[0] <= size <= SIZES[1]:
         raise InputError(f"--size {size}: between {SIZES[0]} and {SIZES[1]} pixels")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: not an empty folder")
 
 
 def _write_world(world: World, counts: dict[str, int], progress: Progress) -> None:
