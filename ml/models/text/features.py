@@ -84,6 +84,18 @@ def ngrams(texts: Sequence[str], *, bits: int, orders: Sequence[int]) -> sparse.
     return sparse.csr_matrix((weight, column, ends), shape=(len(texts), 1 << bits))
 
 
+def ngram_spans(text: str, orders: Sequence[int]) -> list[tuple[int, int]]:
+    """text[start:end] that each n-gram of a text is of, in the order in which `ngrams` has them.
+    The break around the text is left out of them."""
+    length = len(text)
+    return [
+        (max(0, at - 1), min(length, at - 1 + order))
+        for at in range(length + 1)
+        for order in orders
+        if order <= length + 2 - at
+    ]
+
+
 def _ones(places: Sequence[tuple[int, int]], shape: tuple[int, int]) -> sparse.csr_matrix:
     at = np.array(places, int).reshape(-1, 2)
     return sparse.csr_matrix((np.ones(len(at), np.float32), (at[:, 0], at[:, 1])), shape=shape)

@@ -38,6 +38,14 @@ class Hit:
     way: int
 
 
+@dataclass(frozen=True)
+class Occurrence(Hit):
+    """A name at one place: title[start:end]."""
+
+    start: int
+    end: int
+
+
 class AliasSearch:
     """All names of all brands, in two automata.
 
@@ -56,22 +64,30 @@ class AliasSearch:
         Args:
             folded: `fold(title)`, which callers have at hand.
         """
+        ways: dict[int, int] = {}
+        for one in self.occurrences(title, folded):
+            ways[one.name] = min(one.way, ways.get(one.name, one.way))
+        return [Hit(name, way) for name, way in sorted(ways.items())]
+
+    def occurrences(self, title: str, folded: str) -> list[Occurrence]:
+        """Every place where a name stands in a title; arguments as for `hits`."""
         seen, heard = self._seen.find(folded), self._heard.find(sound(folded))
         if not seen and not heard:
             return []
-        ways: dict[int, int] = {}
+        found = []
         reading = _Reading(title, folded)
         for name, start, end in seen:
-            way = self._way(self.names[name], reading, start, end)
+            place = reading.place(start, end)
+            way = self._way(self.names[name], reading, *place)
             if way is not None:
-                ways[name] = min(way, ways.get(name, way))
+                found.append(Occurrence(name, way, *place))
         for name, start, end in heard:
-            if not self.names[name].short and reading.is_heard_apart(start, end):
-                ways[name] = SOUNDED
-        return [Hit(name, way) for name, way in sorted(ways.items())]
+            place_heard = reading.place_heard_apart(start, end)
+            if place_heard is not None and not self.names[name].short:
+                found.append(Occurrence(name, SOUNDED, *place_heard))
+        return found
 
-    def _way(self, name: Name, reading: "_Reading", start: int, end: int) -> int | None:
-        first, after = reading.place(start, end)
+    def _way(self, name: Name, reading: "_Reading", first: int, after: int) -> int | None:
         if not (reading.is_edge(first) and reading.is_edge(after)):
             return None if name.short else INSIDE
         written = reading.title[first:after]
@@ -94,15 +110,17 @@ class _Reading:
         """First character of the title, and the one after the last, of folded[start:end]."""
         return self._seen_at[start], self._seen_at[end - 1] + 1
 
-    def is_heard_apart(self, start: int, end: int) -> bool:
-        """What is heard from start to end begins and ends with whole syllables and words."""
+    def place_heard_apart(self, start: int, end: int) -> tuple[int, int] | None:
+        """As `place`, of what is heard from start to end; None unless it begins and ends with whole
+        syllables and words."""
         heard_at = [i for i, c in enumerate(self._folded) for _ in SOUND[ord(c)]]
         first, last = heard_at[start], heard_at[end - 1]
         if start and heard_at[start - 1] == first:
-            return False
+            return None
         if end < len(heard_at) and heard_at[end] == last:
-            return False
-        return all(map(self.is_edge, self.place(first, last + 1)))
+            return None
+        place = self.place(first, last + 1)
+        return place if all(map(self.is_edge, place)) else None
 
     def is_edge(self, at: int) -> bool:
         """Whether a word can begin or end before character `at`: between Chinese characters
