@@ -112,10 +112,27 @@ def predict(
     predictors = load_models(directories)
     if any(isinstance(model, FusionPredictor) for model in predictors.values()):
         return _of_items(predictors, images, titles)
+    looking, reading = readers(predictors, images, titles)
+    images_named = [{"image": str(image)} for image in images]
+    titles_named = [{"title": title} for title in titles]
+    return [
+        *_described(images_named, looking, Inputs(paths=images)),
+        *_described(titles_named, reading, Inputs(titles=titles)),
+    ]
+
+
+def readers(
+    predictors: Mapping[str, AnyPredictor], images: Sequence[Path], titles: Sequence[str]
+) -> tuple[dict[str, Predictor], dict[str, TitlePredictor]]:
+    """The models that read images, and those that read titles.
+
+    Raises:
+        InputError: there is nothing for a model to read, or no model that reads what is given.
+    """
     reading = {
         kind: model for kind, model in predictors.items() if isinstance(model, TitlePredictor)
     }
-    looking = {kind: model for kind, model in predictors.items() if kind not in reading}
+    looking = {kind: model for kind, model in predictors.items() if isinstance(model, Predictor)}
     for given, able, what in ((images, looking, "image"), (titles, reading, "title")):
         if bool(given) != bool(able):
             known = ", ".join(predictors)
@@ -124,12 +141,7 @@ def predict(
                 if given
                 else f"{', '.join(able)}: no {what} is given"
             )
-    images_named = [{"image": str(image)} for image in images]
-    titles_named = [{"title": title} for title in titles]
-    return [
-        *_described(images_named, looking, Inputs(paths=images)),
-        *_described(titles_named, reading, Inputs(titles=titles)),
-    ]
+    return looking, reading
 
 
 def _of_items(

@@ -16,21 +16,25 @@ from ml.models.outputs import classified
 
 
 class NetPredictor(SquarePredictor):
-    """Class probabilities and embeddings (L2-normalised penultimate features)."""
+    """Class probabilities and embeddings (L2-normalised penultimate features).
+
+    Attributes:
+        net: the network, on `device`.
+    """
 
     def __init__(self, artifact: Artifact, config_class: type[NetConfig]) -> None:
         config = parse_config(config_class, artifact.config | {"weights": None, "device": "auto"})
         self.kind, self.labels = artifact.kind, artifact.labels
         self.side = config.size or 0
-        self._device = choose_device(config.device, threads=1)
+        self.device = choose_device(config.device, threads=1)
         self.net = make_net(config, len(self.labels))
         load_weights(self.net, artifact)
-        self.net.to(self._device).eval()
+        self.net.to(self.device).eval()
         self._temperature = float(artifact.calibration.get("temperature", 1.0))
 
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """See `ml.models.base.Predictor`."""
-        logits, features = forward(self.net, squares, self._device)
+        logits, features = forward(self.net, squares, self.device)
         return classified(logits, features, self._temperature)
 
 

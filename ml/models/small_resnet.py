@@ -15,6 +15,9 @@ class SmallResNet(nn.Module):
         num_classes: outputs.
         channels: width of each stage; the last is the embedding's length.
         blocks: basic blocks of each stage.
+
+    Attributes:
+        feature_info: of each stage its last module, and how many pixels one of its places is wide.
     """
 
     def __init__(
@@ -36,6 +39,11 @@ class SmallResNet(nn.Module):
             )
         )
         self.fc = nn.Linear(channels[-1], num_classes)
+        ends = [sum(blocks[: stage + 1]) - 1 for stage in range(len(blocks))]
+        self.feature_info = [
+            {"module": f"stages.{end}", "num_chs": width, "reduction": 4 * 2**stage}
+            for stage, (end, width) in enumerate(zip(ends, channels, strict=True))
+        ]
 
     def forward_features(self, images: Tensor) -> Tensor:
         """[n, 3, s, s] → [n, channels[-1], s/32, s/32] for four stages."""
