@@ -1,5 +1,5 @@
-"""`python -m ml …`: train, export, evaluate, compare, scan, embed, predict, find wrong labels, draw
-a world, and measure.
+"""`python -m ml …`: train, export, evaluate, compare, scan, embed, predict, explain, find wrong
+labels, draw a world, and measure.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -18,6 +18,7 @@ from ml.bench.cli import add_parser as add_bench
 from ml.clean.cli import add_parser as add_clean
 from ml.enrolment.cli import add_parsers as add_enrolment
 from ml.errors import Cancelled, InputError
+from ml.explain.cli import add_parser as add_explain
 from ml.export.cli import add_parser as add_export
 from ml.files import UNWRITABLE, write_atomically
 from ml.options import read_config
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_synth(commands)
     add_bench(commands, Stop)
+    add_explain(commands, Stop)
     add_export(commands)
     add_enrolment(commands, Stop)
     add_clean(commands, Stop)

@@ -1,0 +1,137 @@
+"""Heat maps: what they add up to, where they lie, and how they are drawn."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ml import models
+from ml.errors import InputError
+from ml.explain.attribution import activations_and_gradients, hires_cam, stages
+from ml.explain.heat import explain_images, find_heat, to_inputs
+from ml.explain.overlay import colour, overlay
+from ml.models.backbone import make_net
+from ml.models.config import NetConfig
+from tests.ml.small_world import COLOURS
+
+
+def squares(seed: int, count: int = 24):
+    """Pictures as the small world has them, their brands, and where the square is."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        brand = list(COLOURS)[i % len(COLOURS)]
+        pixels = rng.integers(150, 220, (48, 48, 3), dtype=np.uint8)
+        y, x = rng.integers(0, 18, 2)
+        mask = np.zeros((48, 48), bool)
+        mask[y : y + 30, x : x + 30] = True
+        pixels[mask] = COLOURS[brand]
+        yield Image.fromarray(pixels), brand, mask
+
+
+def energy_on_the_square(predictor) -> tuple[float, float]:
+    """Share of the maps' energy on the square, and the square's share of the area."""
+    shares, areas = [], []
+    for image, brand, mask in squares(3):
+        (heat,) = find_heat(predictor, [image], brand)
+        shares.append(heat.map[mask].sum() / heat.map.sum())
+        areas.append(mask.mean())
+    return float(np.mean(shares)), float(np.mean(areas))
+
+
+def test_at_the_last_stage_the_map_adds_up_to_the_logit_without_its_bias(small_classifier):
+    """Where a mean and a linear layer follow, HiResCAM is CAM (Zhou et al. 2016)."""
+    predictor = models.load(small_classifier)
+    images = [image for image, _, _ in squares(1, 6)]
+    inputs, classes = to_inputs(predictor, images), torch.tensor([0, 1, 2, 0, 1, 3])
+    last = stages(predictor.net)[-1]
+    ((activations, gradients),) = activations_and_gradients(predictor.net, inputs, classes, [last])
+    found = hires_cam(activations, gradients)
+    head = predictor.net.get_classifier()
+    with torch.no_grad():
+        logits = predictor.net(inputs).gather(1, classes[:, None])[:, 0]
+        by_hand = torch.einsum("nchw,nc->nhw", activations, head.weight[classes])
+        torch.testing.assert_close(found, by_hand / activations[0, 0].numel())
+        torch.testing.assert_close(found.sum(dim=(1, 2)), logits - head.bias[classes])
+
+
+def test_the_heat_lies_on_what_tells_the_brand_and_not_with_random_weights(small_classifier):
+    predictor = models.load(small_classifier)
+    trained, area = energy_on_the_square(predictor)
+    assert trained > area + 0.25
+    torch.manual_seed(0)
+    config = NetConfig(backbone="small_resnet", backbone_args={"channels": [8, 16, 32, 32]})
+    predictor.net = make_net(config, len(predictor.labels)).eval()
+    assert energy_on_the_square(predictor)[0] < area + 0.15
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (9, 300), (300, 9), (1, 1), (640, 200)])
+def test_a_map_has_its_images_shape_and_lies_between_0_and_1(small_classifier, shape):
+    (heat,) = explain_images(small_classifier, [Image.new("RGB", shape, COLOURS["akira"])])
+    assert heat.shape == shape[::-1]
+    assert heat.dtype == np.float32
+    assert heat.min() >= 0
+    assert heat.max() in (0, 1)
+
+
+def test_without_a_label_the_best_one_that_is_no_background_is_explained(
+    small_classifier, small_variation
+):
+    for artifact in (small_classifier, small_variation):
+        predictor = models.load(artifact)
+        images = [image for image, _, _ in squares(2, 3)]
+        scores = predictor.predict(images).probabilities
+        for row, heat in zip(scores, find_heat(predictor, images), strict=True):
+            brands = {n: float(p) for n, p in zip(artifact.labels, row, strict=True) if n != "none"}
+            assert heat.label == max(brands, key=brands.get)
+            assert heat.score == pytest.approx(brands[heat.label])
+
+
+def test_another_label_gives_another_map_and_an_unknown_one_an_error(small_classifier):
+    image = next(squares(4))[0]
+    akira, cyan = (explain_images(small_classifier, [image], name)[0] for name in ("akira", "cyan"))
+    assert np.abs(akira - cyan).mean() > 0.05
+    with pytest.raises(InputError, match="does not know 'acme'"):
+        explain_images(small_classifier, [image], "acme")
+
+
+def test_images_do_not_influence_each_other(small_classifier):
+    images = [image for image, _, _ in squares(5, 40)]  # more than one batch
+    alone = explain_images(small_classifier, images[33:34], "bodo")[0]
+    np.testing.assert_allclose(
+        explain_images(small_classifier, images, "bodo")[33], alone, atol=1e-3
+    )
+
+
+@pytest.mark.slow  # importing timm
+def test_networks_of_timm_are_explained_by_their_stages_and_those_without_maps_refused():
+    import timm
+
+    net = timm.create_model("resnet10t", pretrained=False, num_classes=3).eval()
+    inputs, classes = torch.rand(2, 3, 64, 64), torch.tensor([0, 2])
+    found = activations_and_gradients(net, inputs, classes, stages(net))
+    assert [list(a.shape[2:]) for a, _ in found] == [[16, 16], [8, 8], [4, 4], [2, 2]]
+    flat = timm.create_model("test_vit", pretrained=False, num_classes=3).eval()
+    with pytest.raises(InputError, match="maps to explain it by"):
+        size = flat.default_cfg["input_size"]
+        activations_and_gradients(flat, torch.rand(2, *size), classes, stages(flat))
+
+
+def test_more_heat_looks_lighter():
+    ramp = np.linspace(0, 1, 101, dtype=np.float32)[None]
+    light = np.asarray(colour(ramp).convert("L"), int)[0]
+    assert (np.diff(light) >= 0).all()
+    assert light[-1] - light[0] > 200
+
+
+def test_heat_hides_the_picture_only_where_it_is_and_a_dark_picture_is_lightened():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8))
+    cold = np.zeros((20, 30), np.float32)
+    plain = np.asarray(overlay(picture, cold), float)
+    np.testing.assert_allclose(plain.mean(axis=2), np.asarray(picture).mean(axis=2), atol=0.6)
+    dark = picture.point(lambda value: value // 8)
+    assert np.asarray(overlay(dark, cold)).mean() > 3 * np.asarray(dark).mean()
+    hot = cold.copy()
+    hot[5:9, 5:9] = 1
+    changed = (np.asarray(overlay(picture, hot)) != plain).any(axis=2)
+    assert changed[5:9, 5:9].all()
+    assert not changed[hot == 0].any()
