@@ -14,6 +14,7 @@ BENCHMARKS = {
     "cleaning": "ml.bench.cleaning",
     "copies": "ml.bench.copies",
     "detector": "ml.bench.detector",
+    "explain": "ml.bench.explain",
     "fusion": "ml.bench.fusion",
     "scan": "ml.bench.scan",
     "select": "ml.bench.select",

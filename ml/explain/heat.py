@@ -70,10 +70,10 @@ def _of_batch(
     ((activations, gradients),) = activations_and_gradients(
         predictor.net,
         inputs,
-        torch.tensor(classes, device=inputs.device),
+        torch.tensor([predictor.output_of(k) for k in classes], device=inputs.device),
         stages(predictor.net)[:1],
     )
-    maps = to_squares(hires_cam(activations, gradients), predictor.size)
+    maps = to_squares(hires_cam(activations, gradients), predictor.side)
     return [
         Heat(predictor.labels[k], float(row[k]), onto_image(square, image))
         for k, row, square, image in zip(classes, scores, maps, images, strict=True)
@@ -82,7 +82,7 @@ def _of_batch(
 
 def to_inputs(predictor: NetPredictor, images: Sequence[Image.Image]) -> torch.Tensor:
     """What the network reads of images, [n, 3, s, s]."""
-    squares = np.stack([letterbox(image, predictor.size) for image in images])
+    squares = np.stack([letterbox(image, predictor.side) for image in images])
     return normalise(to_input(torch.from_numpy(squares).to(predictor.device)))
 
 

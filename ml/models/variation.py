@@ -130,6 +130,11 @@ class VariationPredictor(NetPredictor):
         found = super().predict_squares(squares, sizes)
         return as_arrangements(found) if self.look else found
 
+    def output_of(self, label: int) -> int:
+        """See `NetPredictor`: with look, of collage and stack the ones that show a brand."""
+        name = self.labels[label]
+        return JOINT.index(f"{name} with a brand") if self.look and name != "none" else label
+
 
 def load(artifact: Artifact) -> VariationPredictor:
     """See `ml.models.base`."""

@@ -44,7 +44,7 @@ def render(world: World, plan: Plan) -> dict[str, Any]:
     drawn = drawing_stream(world.seed, plan)
     own = np.random.default_rng([world.seed, 3, FOLDERS.index(plan.folder), plan.index])
     kind = draw_kind(drawn, plan, world.brands)
-    scene = draw_scene(drawn, plan, world.brands, kind=kind, size=_shape(drawn, world.size))
+    scene = draw_scene(drawn, plan, world.brands, kind=kind, size=draw_shape(drawn, world.size))
     picture, boxes = _finish(drawn, scene)
     if plan.copy_of is not None:
         picture, boxes = _crop(own, picture, boxes)
@@ -122,8 +122,8 @@ def draw_kind(rng: np.random.Generator, plan: Plan, brands: list[Brand]) -> str:
     return str(rng.choice(kinds))
 
 
-def _shape(rng: np.random.Generator, size: int) -> tuple[int, int]:
-    """Width and height: mostly square, the longer side `size`."""
+def draw_shape(rng: np.random.Generator, size: int) -> tuple[int, int]:
+    """Width and height: mostly square, the longer side `size`. Drawn after the kind."""
     short = int(size * 0.8)
     return ((size, size), (short, size), (size, short))[int(rng.choice(3, p=[0.7, 0.15, 0.15]))]
 

@@ -1,0 +1,88 @@
+"""Whether heat maps lie on the features: where these are, and what the benchmark writes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ml.bench import explain
+from ml.bench.feature_places import KINDS, closed_features
+from ml.bench.heat_maps import blurred, integrated_gradients, middle, shuffled
+from ml.cli import main
+from ml.images import image_paths, open_image
+from ml.progress import Progress
+from ml.synth import generate
+
+SMALL = {"brands": 2, "train": 0, "open_": 0, "business": 0, "pool": 0, "size": 96, "seed": 6}
+
+
+def test_every_feature_is_where_the_picture_differs_from_its_surroundings(tmp_path):
+    """A box holds more contrast than the rest of its picture does."""
+    world = generate(**SMALL, closed=40, out=tmp_path / "world", progress=Progress(quiet=True))
+    features = closed_features(world, brands=2, size=96, seed=6)
+    assert {feature.kind for feature in features} == set(KINDS)
+    paths = image_paths(world, [feature.row["image"] for feature in features])
+    contrast = {kind: [] for kind in KINDS}
+    for feature, path in zip(features, paths, strict=True):
+        image = open_image(path)
+        mask = feature.mask(*image.size)
+        assert 0 < mask.mean() < 0.95
+        steps = np.abs(np.diff(np.asarray(image.convert("L"), float), axis=1, prepend=0))
+        steps[:, 0] = 0
+        contrast[feature.kind].append(steps[mask].mean() / steps[~mask].mean())
+    for kind, ratios in contrast.items():
+        assert np.median(ratios) > 1.3, kind
+    beside = [f.row["image"] for f in features if f.kind == KINDS[1]]
+    assert beside == [f.row["image"] for f in features if f.kind == KINDS[2]]
+
+
+def test_a_shuffled_network_has_the_same_weights_in_another_order():
+    net = torch.nn.Linear(20, 10)
+    weights = net.weight.detach().clone()
+    one, same, other = (shuffled(net, seed) for seed in (1, 1, 2))
+    assert torch.equal(net.weight, weights)
+    assert torch.equal(one.weight, same.weight)
+    assert not torch.equal(one.weight, other.weight)
+    assert torch.equal(one.weight.flatten().sort().values, weights.flatten().sort().values)
+
+
+def test_the_middle_is_highest_in_the_middle():
+    found = middle(41, 21)
+    assert found.shape == (21, 41)
+    assert np.unravel_index(found.argmax(), found.shape) == (10, 20)
+    assert found[10, 0] == pytest.approx(np.exp(-2))  # two deviations away
+
+
+def test_integrated_gradients_of_a_linear_network_are_its_weights_times_the_change():
+    """There they add up to what the sharp picture says beyond the blurred one."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 4))
+    inputs, classes = torch.rand(5, 3, 16, 16), torch.tensor([0, 1, 2, 3, 0])
+    found = integrated_gradients(net, inputs, classes).sum(dim=(1, 2))
+    flat = torch.full_like(inputs, 0.5)
+    assert integrated_gradients(net, flat, classes).abs().max() < 1e-6
+    with torch.no_grad():
+        change = net(inputs) - net(blurred(inputs))
+    torch.testing.assert_close(found, change.gather(1, classes[:, None])[:, 0])
+
+
+@pytest.mark.slow
+def test_the_benchmark_tells_heat_on_features_from_chance_and_shuffled_weights(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(explain, "QUICK", {"brands": 2, "train": 90, "closed": 40})
+    monkeypatch.setattr(explain, "EPOCHS", 4)
+    out = tmp_path / "explain.json"
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "explain", "--quick", "--json", str(out)])
+    assert not stopped.value.code
+    figures = json.loads(out.read_text())
+    every = figures["features"]["mark alone"]["all"]
+    assert every["chance"]["energy"]["value"] < every["HiResCAM, stage 1"]["energy"]["value"]
+    for of in (every, figures["methods"]):
+        for name in set(of) - {"n", "groups"}:
+            for figure in of[name].values():
+                assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert "shuffled weights: Grad-CAM, stage 4" in figures["methods"]
+    assert sum(part["n"] for part in figures["by_size"].values()) == figures["methods"]["n"]
