@@ -16,10 +16,11 @@ from ml.explain.pictures import Shown, show
 from ml.explain.sheet import Cell, Sheets
 from ml.explain.titles import TitleReasons, explain_titles
 from ml.explain.titles_page import titles_page
+from ml.files import new_folder, write_atomically
 from ml.images import open_image, read_ahead
 from ml.models.base import AnyPredictor, FusionPredictor, Predictor, ShouldStop
-from ml.predict import BATCH, load_models, readers
-from ml.files import new_folder, write_atomically
+from ml.pipeline import BATCH
+from ml.predict import load_models, readers
 from ml.progress import Progress
 
 REPORT, PAGE = "explain.json", "titles.html"

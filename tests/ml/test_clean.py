@@ -265,7 +265,7 @@ def test_finished_folds_are_not_trained_again_and_say_the_same(dirty, cleaned, t
 
 def test_a_stopped_cleaning_leaves_no_finds(dirty, tmp_path):
     with pytest.raises(Cancelled):
-        again(dirty, tmp_path, should_stop=lambda: (tmp_path / "fold-0").is_dir())
+        again(dirty, tmp_path, should_stop=(tmp_path / "fold-0").is_dir)
     assert not (tmp_path / "finds.parquet").exists()
     assert not list(tmp_path.glob("*/probabilities.npy"))
 
