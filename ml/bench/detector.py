@@ -23,10 +23,11 @@ from ml.bench.detector_figures import (
 )
 from ml.bench.rows import means
 from ml.manifest import Manifest
+from ml.models.backbone import WEIGHTS, save_weights
 from ml.models.base import ShouldStop, parse_config
 from ml.models.device import choose_device
 from ml.models.yolo.config import Config, filled
-from ml.models.yolo.net import WEIGHTS, make_net, read_network, save_weights
+from ml.models.yolo.net import make_net, read_network
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train

@@ -104,7 +104,7 @@ def figures_of_brands(
 
 def _found(predictor: Predictor, pictures: Pictures, should_stop: ShouldStop) -> list[list[Box]]:
     batches = score({"detector": predictor}, Inputs(pictures.paths), should_stop=should_stop)
-    return [boxes for batch in batches for boxes in batch["detector"].boxes or ()]
+    return [boxes for batch in batches for boxes in batch["detector"].found_boxes]
 
 
 def _limit(images: Sequence[ImageBoxes], pictures: Pictures) -> float:

@@ -128,7 +128,7 @@ def _draw(
     rng = np.random.default_rng(seed)
     looks = rng.normal(size=(LOOKS, DIMENSIONS)).astype(np.float32)
     chance = rng.pareto(1.2, BRANDS) + 0.05
-    shards = []
+    shards: list[Path] = []
     for start in range(0, rows, shard):
         if should_stop():
             raise Cancelled

@@ -78,7 +78,7 @@ def scored(
         look: of a variation model: a variation is one that shows a brand.
     """
     if kind == "detector":
-        boxes = [found or [] for batch in batches for found in batch.boxes or ()]
+        boxes = [found for batch in batches for found in batch.found_boxes]
         scores = best_box_scores(boxes, labels)
         return Scored(rows, list(labels), scores, boxes, box_share)
     parts = [batch.probabilities for batch in batches if batch.probabilities is not None]

@@ -42,7 +42,7 @@ def show(
     label = label if label in model.labels else None
     if isinstance(model, NetPredictor):
         return _heat(model, images, label)
-    found = model.predict(images).boxes or []
+    found = model.predict(images).found_boxes
     return [
         _boxes(model.kind, image, [b for b in boxes if label in (None, b.brand)], guideline)
         for image, boxes in zip(images, found, strict=True)

@@ -58,6 +58,11 @@ class Predictions:
     embeddings: np.ndarray | None = None
     boxes: list[list[Box] | None] | None = None
 
+    @property
+    def found_boxes(self) -> list[list[Box]]:
+        """The boxes of each image; no boxes of one that was left out."""
+        return [found or [] for found in self.boxes or ()]
+
     @staticmethod
     def join(batches: "Sequence[Predictions]") -> "Predictions":
         """One model's batches as one."""

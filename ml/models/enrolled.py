@@ -40,7 +40,7 @@ class EnrolledPredictor(SquarePredictor):
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """Boxes in pixels of each image, best first. A score is the detector's that a logo is
         there, times the chance that it is the brand's."""
-        found = self._finder.predict_squares(_shrunk(squares), sizes).boxes or []
+        found = self._finder.predict_squares(_shrunk(squares), sizes).found_boxes
         crops = [
             cut_out(Image.fromarray(square), corners)
             for square, size, boxes in zip(squares, sizes, found, strict=True)

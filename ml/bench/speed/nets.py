@@ -11,8 +11,7 @@ from ml.artifact import Artifact, code_version, write_artifact
 from ml.export.run import export
 from ml.manifest import VARIATIONS
 from ml.models import classifier, variation
-from ml.models.backbone import make_net
-from ml.models.backbone import save_weights as save_classes
+from ml.models.backbone import make_net, save_weights
 from ml.models.config import NetConfig, with_preset
 from ml.models.yolo import config as yolo_config
 from ml.models.yolo import net as yolo_net
@@ -51,7 +50,7 @@ def _write_classes(kind: str, labels: list[str], folders: dict[str, Path]) -> No
     module = MODULES[kind]
     config: NetConfig = with_preset(module.Config(**NETS[kind]), module.PRESETS["cpu"])
     folders[kind].mkdir(parents=True)
-    save_classes(make_net(config, len(labels)), folders[kind])
+    save_weights(make_net(config, len(labels)), folders[kind])
     _write(kind, labels, asdict(config), folders[kind])
 
 
@@ -59,7 +58,7 @@ def _write_boxes(labels: list[str], folder: Path) -> None:
     config = yolo_config.filled(yolo_config.Config(**NETS["detector"]), device="cpu", init=None)
     network = yolo_net.read_network(config)
     folder.mkdir(parents=True)
-    yolo_net.save_weights(yolo_net.make_net(network, len(labels), size=config.size or 0), folder)
+    save_weights(yolo_net.make_net(network, len(labels), size=config.size or 0), folder)
     _write("detector", labels, asdict(config) | {"network": network}, folder)
 
 

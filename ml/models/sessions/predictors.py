@@ -60,7 +60,11 @@ class BoxSession(SquarePredictor):
         )
 
 
-SESSIONS = {"classifier": ClassSession, "variation": VariationSession, "detector": BoxSession}
+SESSIONS: dict[str, type[ClassSession] | type[BoxSession]] = {
+    "classifier": ClassSession,
+    "variation": VariationSession,
+    "detector": BoxSession,
+}
 
 
 def load(artifact: Artifact) -> ClassSession | BoxSession:
