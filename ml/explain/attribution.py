@@ -57,7 +57,8 @@ def activations_and_gradients(
     finally:
         for hook in hooks:
             hook.remove()
-    if any(output.ndim != 4 for output in outputs):
+    # Inputs are square, so maps are; what has its channels last is not.
+    if any(output.ndim != 4 or output.shape[2] != output.shape[3] for output in outputs):
         raise InputError(f"{type(net).__name__}: its stages have no maps to explain it by")
     # Images do not influence each other in evaluation mode: the gradient of the sum is each one's.
     gradients = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), outputs)

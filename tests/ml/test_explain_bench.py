@@ -13,6 +13,7 @@ from ml.cli import main
 from ml.images import image_paths, open_image
 from ml.progress import Progress
 from ml.synth import generate
+from ml.train import train
 
 SMALL = {"brands": 2, "train": 0, "open_": 0, "business": 0, "pool": 0, "size": 96, "seed": 6}
 
@@ -67,22 +68,48 @@ def test_integrated_gradients_of_a_linear_network_are_its_weights_times_the_chan
     torch.testing.assert_close(found, change.gather(1, classes[:, None])[:, 0])
 
 
+def test_figures_are_means_over_pictures_and_chance_is_the_area():
+    rows = [
+        {
+            "group": f"g{i}",
+            "area": area,
+            "hit": {"map": hit},
+            "energy": {"map": 0.5 + area, "chance": area},
+        }
+        for i, (area, hit) in enumerate([(0.005, True), (0.02, False), (0.04, True), (0.2, True)])
+    ]
+    found = explain._figures(rows, ("map", "chance"))
+    assert (found["n"], found["groups"]) == (4, 4)
+    assert found["map"]["hit"]["value"] == 0.75
+    assert found["map"]["energy"]["value"] == pytest.approx(0.5 + 0.265 / 4)
+    assert found["chance"]["hit"]["value"] == pytest.approx(0.265 / 4)
+    by_size = explain._by_size(rows, ("map",))
+    assert {size: part["map"]["hit"]["value"] for size, part in by_size.items()} == {
+        "< 1%": 1.0, "1–3%": 0.0, "3–10%": 1.0, "≥ 10%": 1.0,
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 def test_the_benchmark_tells_heat_on_features_from_chance_and_shuffled_weights(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(explain, "QUICK", {"brands": 2, "train": 90, "closed": 40})
-    monkeypatch.setattr(explain, "EPOCHS", 4)
+    monkeypatch.setattr(explain, "QUICK", {"brands": 2, "train": 90, "closed": 24})
+    short = {"epochs": 6, "least_steps": 0}
+    monkeypatch.setattr(
+        explain, "train", lambda **given: train(**given | {"config": given["config"] | short})
+    )
     out = tmp_path / "explain.json"
     with pytest.raises(SystemExit) as stopped:
         main(["bench", "explain", "--quick", "--json", str(out)])
     assert not stopped.value.code
     figures = json.loads(out.read_text())
-    every = figures["features"]["mark alone"]["all"]
-    assert every["chance"]["energy"]["value"] < every["HiResCAM, stage 1"]["energy"]["value"]
-    for of in (every, figures["methods"]):
-        for name in set(of) - {"n", "groups"}:
-            for figure in of[name].values():
+    assert set(figures["features"]) == set(KINDS)
+    for parts in figures["features"].values():
+        every = parts["all"]
+        assert parts["recognised"].get("n", 0) <= every["n"]
+        assert every["groups"] == every["n"]  # of the closed set, each picture is its own
+        for name in explain.BASELINES:
+            for figure in every[name].values():
                 assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
-    assert "shuffled weights: Grad-CAM, stage 4" in figures["methods"]
-    assert sum(part["n"] for part in figures["by_size"].values()) == figures["methods"]["n"]
+    signature = figures["features"]["signature alone"]["all"]
+    assert signature["chance"]["energy"]["value"] < signature[explain.DEFAULT]["energy"]["value"]
