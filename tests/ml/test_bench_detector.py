@@ -29,6 +29,12 @@ CONTEST = detector.Contest(
 )
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    out = tmp_path_factory.mktemp("drawn") / "world"
+    return generate(**SMALL, pool=0, size=128, seed=1, out=out, progress=Progress(quiet=True))
+
+
 @pytest.mark.slow
 def test_the_table_has_a_row_for_every_network_scale_and_seed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(detector, "QUICK", SMALL)
@@ -68,10 +74,7 @@ def test_the_table_has_a_row_for_every_network_scale_and_seed(tmp_path, monkeypa
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(rows)
 
 
-def test_a_small_logo_is_one_of_less_than_a_hundredth_of_its_picture(tmp_path):
-    world = generate(
-        **SMALL, pool=0, size=128, seed=1, out=tmp_path / "world", progress=Progress(quiet=True)
-    )
+def test_a_small_logo_is_one_of_less_than_a_hundredth_of_its_picture(world):
     pictures = Pictures.of(world)
     assert len(pictures.paths) == 40
     assert pictures.closed.sum() == 8
@@ -88,10 +91,7 @@ def test_a_small_logo_is_one_of_less_than_a_hundredth_of_its_picture(tmp_path):
     assert {small for _, small in sizes} == {True, False}
 
 
-def test_a_weights_file_has_four_bytes_a_number(tmp_path):
-    world = generate(
-        **SMALL, pool=0, size=64, seed=1, out=tmp_path / "world", progress=Progress(quiet=True)
-    )
+def test_a_weights_file_has_four_bytes_a_number(world, tmp_path):
     artifact = detector.untrained(NET, world, tmp_path / "net")
     numbers = sum(t.numel() for t in read_weights(artifact).values())
     assert megabytes(artifact) == pytest.approx(4e-6 * numbers, rel=0.05)
