@@ -13,7 +13,7 @@ from ml.progress import Progress
 
 
 def line(speeds):
-    return Line(work.decode, {}, 2, speeds)
+    return Line(work.decode, {}, 2, speeds, [2 / speed for speed in speeds])
 
 
 def test_the_limit_is_the_sum_of_the_times_of_decoding_and_of_the_sessions():
@@ -32,6 +32,8 @@ def test_the_limit_is_the_sum_of_the_times_of_decoding_and_of_the_sessions():
     }  # fmt: skip
     # 10 ms and 40 ms make 50 ms: 20 a second.
     assert found["share_of_limit"] == pytest.approx(0.9)
+    assert found["processor_ms"]["session"] == 80.0
+    assert found["share_of_limit_by_processor"] == pytest.approx(100 / 111.1, abs=1e-3)
     assert found["cascade_over_loop"] == pytest.approx(60 / 11, abs=0.01)
     assert found["cascade_recall_loss"] == pytest.approx(0.005)
     assert found["peak_mb"] == 250
@@ -55,7 +57,9 @@ def test_lines_are_timed_in_turns_in_processes_of_their_own(small_world, small_e
     with pytest.raises(Cancelled):
         timed(True)
     timed(False)
-    assert all(len(one.speeds) == 3 and min(one.speeds) > 0 for one in lines.values())
+    for one in lines.values():
+        assert len(one.speeds) == len(one.processor) == 3
+        assert min(one.speeds) > 0 and one.processor_ms > 0
 
 
 @pytest.mark.slow

@@ -142,3 +142,26 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(
     argv = ["--model", small_classifier.directory, "--out", tmp_path / "out"]
     assert run("export", *argv, "--int8", empty.path) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_embeddings_of_a_manifest_are_those_of_torch_and_null_where_there_is_no_image(
+    small_world, small_classifier, small_exports, tmp_path
+):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    rows = [
+        {"image": str(small_world.path.parent / row["image"]), "sha256": row["sha256"]}
+        for row in small_world.rows("pool").to_pylist()
+    ]
+    world = write_manifest([{"image": "broken.png", "sha256": "f"}, *rows], tmp_path)
+    vectors = []
+    for name, artifact in (("torch", small_classifier), ("onnx", small_exports["classifier"])):
+        out = tmp_path / name
+        argv = ["--model", artifact.directory, "--manifest", world.path, "--out", out]
+        assert run("embed", *argv) == 0
+        table = pq.read_table(out)
+        assert table["sha256"].to_pylist() == ["f", *(row["sha256"] for row in rows)]
+        broken, *found = table["embedding"].to_pylist()
+        assert broken is None
+        vectors.append(np.array(found))
+    np.testing.assert_allclose(vectors[1], vectors[0], atol=1e-5)
+    assert vectors[0].shape == (len(rows), 32)

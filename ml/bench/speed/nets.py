@@ -27,7 +27,7 @@ MODULES = {"classifier": classifier, "variation": variation}
 
 @dataclass(frozen=True)
 class Folders:
-    """By kind, the folders of the nets in torch, as ONNX, and as ONNX in int8."""
+    """By kind, the folders of the nets in torch and as ONNX."""
 
     torch: dict[str, Path]
     onnx: dict[str, Path]

@@ -27,10 +27,16 @@ class Line:
     folders: Nets
     threads: int
     speeds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
 
     @property
     def images_per_s(self) -> float:
         return median(self.speeds)
+
+    @property
+    def processor_ms(self) -> float:
+        """Of all threads together, an image; what other processes do hardly changes it."""
+        return 1000 * median(self.processor)
 
 
 def time_lines(
@@ -41,8 +47,8 @@ def time_lines(
     progress: Progress,
     should_stop: ShouldStop,
 ) -> None:
-    """Fill the lines' `speeds`: `repeats` times all of them in turns over the same images, after
-    one round of a few images that is not counted.
+    """Fill the lines' `speeds` and `processor`: `repeats` times all of them in turns over the same
+    images, after one round of a few images that is not counted.
 
     Raises:
         Cancelled: `should_stop` became true.
@@ -56,9 +62,10 @@ def time_lines(
                 progress.report(name, turn / (repeats + 1))
                 some = paths if turn else paths[: 4 * line.threads]
                 running[name].send(some)
-                seconds = running[name].recv()
+                seconds, processor = running[name].recv()
                 if turn:
                     line.speeds.append(len(some) / seconds)
+                    line.processor.append(processor / len(some))
 
 
 @contextmanager
@@ -87,6 +94,6 @@ def _serve(connection: Connection, make: Make, folders: Nets, threads: int) -> N
             paths = connection.recv()
         except EOFError:
             return
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         work(paths)
-        connection.send(time.perf_counter() - started)
+        connection.send((time.perf_counter() - started, time.process_time() - used))
