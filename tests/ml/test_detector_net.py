@@ -9,13 +9,12 @@ import torch
 
 from ml.artifact import Artifact, write_artifact
 from ml.errors import InputError
+from ml.models.backbone import WEIGHTS, save_weights
 from ml.models.yolo.config import Config, filled
 from ml.models.yolo.net import (
-    WEIGHTS,
     make_net,
     read_network,
     read_weights,
-    save_weights,
     warm_start,
 )
 
@@ -117,6 +116,7 @@ import os
 before = os.environ.get("OMP_NUM_THREADS")
 from ml.models import detector
 from ml.models.yolo.net import make_net, read_network
+from ml.models.backbone import WEIGHTS, save_weights
 from ml.models.yolo.config import Config, filled
 make_net(read_network(filled(Config(), device="cpu", init=None)), 2, size=64)
 assert os.environ.get("OMP_NUM_THREADS") == before
