@@ -11,6 +11,9 @@ LOCKS := requirements.lock requirements-dev.lock
 # A dozen processes import the same 2,000 modules; compiling them anew takes each 6 s.
 unexport PYTHONDONTWRITEBYTECODE
 PAGES := node_modules/.installed
+# Of `python -m ml bench`; those of the platform and of real images have lines of their own.
+BENCHMARKS := synth text classifier detector variation fusion explain cleaning audit copies scan \
+	select
 
 .PHONY: help setup lock demo up down status test test-fast check bench faults screenshots
 
@@ -72,18 +75,23 @@ check: setup ## style, types, import contracts, migrations, templates, translati
 	$(RUN) -W ignore::RuntimeWarning manage.py check_translations
 	@.ci/check-compose
 
-bench: setup ## text model, searches over 100,000 cases; with DATA=DIR also the loop on real images
-	@$(RUN) -m ml bench text --seeds 3 --json benchmarks/results/text.json
+bench: setup ## all benchmarks in their quick form (FULL=1: whole); with DATA=DIR also real images
+	@set -e; for name in $(BENCHMARKS); do \
+		echo "$$name"; \
+		$(RUN) -m ml bench $$name $(if $(FULL),,--quick) --json var/bench/$$name.json; \
+	done
 	@$(RUN) benchmarks/case_search.py
 ifdef DATA
-	@$(RUN) benchmarks/real_data.py prepare --data $(DATA) --out var/bench
+	@$(RUN) benchmarks/real_data.py prepare --data $(DATA) --out var/bench/real
 	@$(RUN) manage.py up --detach
-	@sh var/bench/ingest.sh
-	@$(RUN) manage.py loop --rounds 2 --simulate --truth var/bench/truth --json var/bench/loop.json \
+	@sh var/bench/real/ingest.sh
+	@$(RUN) manage.py loop --rounds 2 --simulate --truth var/bench/real/truth --json var/bench/loop.json \
 		--config '{"budget": {"brand": 200, "boxes": 40, "variation": 0}}'
 	@$(RUN) benchmarks/real_data.py report --json var/bench/report.json
+	@$(RUN) benchmarks/real_models.py --data $(DATA) --json var/bench/real_models.json \
+		$(if $(FULL),--seeds 3,--quick)
 else
-	@echo "for the loop on real images as well: make bench DATA=DIR"
+	@echo "for real images as well: make bench DATA=DIR"
 endif
 
 screenshots: setup ## make the pictures of the guides anew (needs Chromium)

@@ -65,8 +65,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_INPUT)
-    except Cancelled:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+    except Cancelled as stopped:
+        how = str(stopped) or "the same command goes on from here"
+        print(f"stopped; {how}", file=sys.stderr)
         sys.exit(EXIT_STOPPED)
 
 

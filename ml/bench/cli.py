@@ -9,7 +9,7 @@ from pathlib import Path
 from ml.bench import BENCHMARKS, benchmark
 from ml.bench.machine import describe_machine
 from ml.bench.rows import as_table
-from ml.errors import InputError
+from ml.errors import Cancelled, InputError
 from ml.files import write_atomically
 from ml.progress import Progress
 
@@ -38,9 +38,12 @@ def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
         raise InputError("--seeds must be at least 1")
     measure = benchmark(args.name)
     with closing(Progress(file=args.progress)) as progress:
-        figures = measure(
-            quick=args.quick, seeds=args.seeds, progress=progress, should_stop=should_stop
-        )
+        try:
+            figures = measure(
+                quick=args.quick, seeds=args.seeds, progress=progress, should_stop=should_stop
+            )
+        except Cancelled as stopped:
+            raise Cancelled("a benchmark begins anew") from stopped
         progress.report("done", 1.0)
     result = figures | {"quick": args.quick, "machine": describe_machine()}
     args.json.parent.mkdir(parents=True, exist_ok=True)
