@@ -6,7 +6,7 @@ reranking"). Only the head of the ranking is looked at, so five million items co
 of them costs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,20 @@ class Batch:
         self._taken[self._groups[index]] = True
         self._items.append(index)
         return True
+
+    def expect(self, rankings: Sequence[tuple[Ranking, int]]) -> None:
+        """Ask at once for the embeddings that taking so many items of each ranking will ask for:
+        where they are read from a disk, that reads all of it once instead of once a ranking."""
+        if self._embeddings is None:
+            return
+        # What is chosen meanwhile makes room for as many others.
+        spare = 2 * sum(room for _, room in rankings) + 2 * len(self._items)
+        heads = [
+            next(_best_first(ranking.values, DEPTH * room + spare), np.empty(0, int))
+            for ranking, room in rankings
+        ]
+        wanted = np.unique(np.concatenate([np.array(self._items, int), *heads]))
+        self._embeddings(wanted)
 
     def take(self, ranking: Ranking, room: int) -> list[int]:
         """Choose up to `room` items of a ranking, in the order in which they were chosen."""

@@ -77,19 +77,25 @@ def select(
     batch = Batch(groups, pool.embeddings, diversity=diversity)
     left = None if most is None else np.array(most, int)
     chosen: list[Choice] = []
-    wanted = 0.0
-    for name in (*RANDOM, *RANKED):
-        wanted += budget * mix.get(name, 0.0)
-        room = min(round(wanted), budget) - len(chosen)
-        if room <= 0:
-            continue
-        if name in RANDOM:
+    # What a strategy leaves goes to the next: each may fill up to the end of its own share.
+    shares = np.cumsum([budget * mix.get(name, 0.0) for name in (*RANDOM, *RANKED)])
+    ends = dict(zip((*RANDOM, *RANKED), (min(round(end), budget) for end in shares), strict=True))
+    for name, strategy in RANDOM.items():
+        if (room := ends[name] - len(chosen)) > 0:
             draw = Draw(pool=pool, groups=groups, free=batch.is_free(), room=room, rng=rng)
-            chosen += _drawn(name, RANDOM[name](draw), batch, room)
-        else:
-            free = batch.is_free()
-            chosen += _ranked(name, RANKED[name](pool, free, room), batch, room, left)
+            chosen += _drawn(name, strategy(draw), batch, room)
+    _expect(pool, batch, budget, mix)
+    for name, rank in RANKED.items():
+        if (room := ends[name] - len(chosen)) > 0:
+            chosen += _ranked(name, rank(pool, batch.is_free(), room), batch, room, left)
     return chosen
+
+
+def _expect(pool: ScoredPool, batch: Batch, budget: int, mix: Mapping[str, float]) -> None:
+    """Have the embeddings ready that the ranked strategies will look at."""
+    rooms = {name: round(budget * mix.get(name, 0.0)) for name in RANKED}
+    free = batch.is_free()
+    batch.expect([(RANKED[name](pool, free, room), room) for name, room in rooms.items() if room])
 
 
 def _codes(groups: np.ndarray) -> np.ndarray:
