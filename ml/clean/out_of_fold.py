@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.clean.folds import Folds
+from ml.files import replacing
 from ml.manifest import Manifest, rebased, write_manifest
 from ml.models.base import Predictions, ShouldStop
 from ml.predict import inputs_of, load_models, score
@@ -98,7 +99,6 @@ def _probabilities(
 
 
 def _save(probabilities: np.ndarray, path: Path) -> None:
-    partial = path.with_name(f".{path.name}")
-    with partial.open("wb") as file:
+    # To an open file: to a path without the suffix numpy would add one.
+    with replacing(path) as partial, partial.open("wb") as file:
         np.save(file, probabilities)
-    partial.replace(path)

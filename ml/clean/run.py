@@ -1,7 +1,6 @@
 """Find the labels of a manifest that are probably wrong, and write a manifest without them."""
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from ml.clean.finds import KINDS, Judged, find_table, judge_labels
 from ml.clean.folds import Folds, make_folds, training_rows
 from ml.clean.out_of_fold import KIND, out_of_fold
 from ml.errors import InputError
-from ml.files import write_atomically
+from ml.files import replacing, write_atomically
 from ml.images import image_paths
 from ml.manifest import Manifest, read_manifest, rebased, write_manifest
 from ml.models import model
@@ -146,6 +145,5 @@ def _summary(data: Manifest, folds: Folds, judged: Judged, finds: pa.Table) -> d
 
 
 def _write_table(table: pa.Table, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(table, partial)

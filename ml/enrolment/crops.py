@@ -1,7 +1,6 @@
 """Logos cut out of boxed pictures."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
+from ml.artifact import file_sha256
 from ml.errors import Cancelled, InputError
+from ml.files import new_folder
 from ml.images import cut_out, image_paths, open_image, read_ahead
 from ml.manifest import Manifest, read_manifest, write_manifest
 from ml.models.base import ShouldStop
@@ -59,13 +60,7 @@ def write_crops(
     """
     data = read_manifest(manifest)
     table = boxed_rows(data)
-    out = Path(out).resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: not an empty folder")
-    draft = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
+    with new_folder(out) as draft:
         rows: list[dict[str, Any]] = []
         for brand, group, picture in crops(data, table):
             if should_stop():
@@ -74,11 +69,6 @@ def write_crops(
             if len(rows) % 100 == 0:
                 progress.report("cut out", min(1.0, len(rows) / len(table)))
         write_manifest(rows, draft)
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return read_manifest(out)
 
 
@@ -86,7 +76,7 @@ def _written(picture: Image.Image, brand: str | None, group: str, path: Path) ->
     picture.save(path)
     return {
         "image": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": file_sha256(path),
         "answer": "none" if brand is None else "brand",
         "brand": brand,
         "split": "train",

@@ -14,6 +14,7 @@ with the same arguments it goes on from there and ends like an undisturbed run. 
 class list may differ. Bad input is one `InputError`, raised before anything is written.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints, runtime_checkable
@@ -102,14 +103,14 @@ class Predictor(Protocol):
         ...
 
 
-class SquarePredictor:
+class SquarePredictor(ABC):
     """What predictors of images share."""
 
     side: int
 
+    @abstractmethod
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """See `Predictor`."""
-        raise NotImplementedError
 
     def predict(self, images: Sequence[Image.Image]) -> Predictions:
         """See `Predictor`."""
