@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 
 from ml.artifact import META, Artifact, code_version, read_artifact, write_artifact
 from ml.enrolment.crops import boxed_rows, crops
 from ml.errors import Cancelled, InputError
+from ml.files import write_atomically
 from ml.manifest import Manifest, read_manifest
 from ml.models.base import ShouldStop
 from ml.models.classifier import load as load_embedder
@@ -100,13 +101,11 @@ def enrol(
     out.mkdir(parents=True, exist_ok=True)
     for name, directory in ((FINDER, finder), (EMBEDDER, embedder)):
         _copy(read_artifact(directory), out / name)
-    save_file(
-        {
-            "embeddings": np.concatenate([vectors, elsewhere]).astype(np.float32),
-            "brands": np.concatenate([_numbers(shown), np.full(len(elsewhere), -1)]),
-        },
-        out / CROPS,
-    )
+    enrolled = {
+        "embeddings": np.concatenate([vectors, elsewhere]).astype(np.float32),
+        "brands": np.concatenate([_numbers(shown), np.full(len(elsewhere), -1)]),
+    }
+    write_atomically(out / CROPS, save(enrolled))
     files = [CROPS, *(f"{name}/{META}" for name in (FINDER, EMBEDDER))]
     return write_artifact(
         Artifact(
