@@ -7,7 +7,7 @@ from active_learning.models import Round, Selection
 from active_learning.selection.pool import Scanned, brands_by_key, threshold_of
 from active_learning.selection.requests import new_selection, proposal_for
 from annotation.models import Task
-from ml.acquisition import ScoredPool, embeddings_in, select
+from ml.acquisition import ScoredPool, embeddings_in, group_codes, select
 
 
 def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
@@ -17,7 +17,7 @@ def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
         brands=pool.top,
         scores=pool.scores,
         background=pool.column("classifier_none"),
-        groups=pool.column("group"),
+        groups=group_codes(pool.table["group"]),
         thresholds=np.array([threshold_of(pool.release, "classifier", key) for key in pool.brands]),
         probe_hits=np.array([hits[key] for key in pool.brands]),
         probe_draws=np.array([draws[key] for key in pool.brands]),

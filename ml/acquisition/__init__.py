@@ -1,7 +1,7 @@
 """Which items a person should see next: pure functions on arrays."""
 
 from ml.acquisition.mix import Choice, select
-from ml.acquisition.pool import ScoredPool, embeddings_in, top_brands
+from ml.acquisition.pool import ScoredPool, embeddings_in, group_codes, top_brands
 from ml.acquisition.precision import Precision, allocate_budget, brand_precision
 from ml.acquisition.strategies import (
     detector_false_alarms,
@@ -21,6 +21,7 @@ __all__ = [
     "detector_misses",
     "embeddings_in",
     "entropy",
+    "group_codes",
     "margin",
     "near_threshold",
     "select",

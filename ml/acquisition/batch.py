@@ -6,7 +6,7 @@ reranking"). Only the head of the ranking is looked at, so five million items co
 of them costs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,7 @@ class Batch:
         # What is chosen meanwhile makes room for as many others.
         spare = 2 * sum(room for _, room in rankings) + 2 * len(self._items)
         heads = [
-            next(_best_first(ranking.values, DEPTH * room + spare), np.empty(0, int))
+            _head(ranking, ranking.values, ranking.most, DEPTH * room + spare)
             for ranking, room in rankings
         ]
         wanted = np.unique(np.concatenate([np.array(self._items, int), *heads]))
@@ -80,10 +80,14 @@ class Batch:
         left = None if ranking.most is None else ranking.most.copy()
         values = np.where(self.is_free(), ranking.values, -np.inf)
         found: list[int] = []
-        for items in _best_first(values, DEPTH * room):
-            found += self._choose(items, ranking.brands[items], room - len(found), left)
-            if len(found) == room:
+        size = DEPTH * room
+        while len(found) < room:
+            items = _head(ranking, values, left, min(size, MOST_AT_ONCE))
+            if not len(items):
                 break
+            found += self._choose(items, ranking.brands[items], room - len(found), left)
+            values[items] = -np.inf
+            size *= 2
         return found
 
     def _choose(
@@ -125,22 +129,34 @@ class Batch:
         return np.asarray((looks @ np.stack(self._looks).T).max(axis=1))
 
 
-def _best_first(values: np.ndarray, first: int) -> Iterator[np.ndarray]:
-    """The items with finite values, best first (of equals the earlier one), some `first` and then
-    twice as many at a time."""
-    rest, size = np.flatnonzero(values > -np.inf), max(1, first)
-    while len(rest):
-        if size < len(rest):
-            of_rest = values[rest]
-            limit = -np.partition(-of_rest, size - 1)[size - 1]
+def _head(ranking: Ranking, values: np.ndarray, left: np.ndarray | None, size: int) -> np.ndarray:
+    """The `size` best items with finite values, best first (of equals the earlier one), and of a
+    brand no more than `DEPTH` for one that is left: else brands that have no more room would fill
+    the head, and the rest of it would have to be sought deeper and deeper."""
+    open_ = values > -np.inf
+    if left is not None:
+        open_ &= (left > 0)[ranking.brands]
+    rest = np.flatnonzero(open_)
+    of_rest, looked_at = values[rest], size
+    while True:
+        items = rest
+        if looked_at < len(rest):
+            limit = -np.partition(-of_rest, looked_at - 1)[looked_at - 1]
             # All that equal the last are sorted with it, so that ties never depend on the size.
-            head, rest = rest[of_rest >= limit], rest[of_rest < limit]
-        else:
-            head, rest = rest, rest[:0]
-        yield from _in_parts(head[np.argsort(-values[head], kind="stable")])
-        size *= 2
+            items = rest[of_rest >= limit]
+        items = items[np.argsort(-values[items], kind="stable")]
+        if left is not None:
+            brands = ranking.brands[items]
+            items = items[_place_in_brand(brands) < DEPTH * left[brands]]
+        if len(items) >= size or looked_at >= len(rest):
+            return items[:size]
+        looked_at *= 4
 
 
-def _in_parts(items: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(items), MOST_AT_ONCE):
-        yield items[start : start + MOST_AT_ONCE]
+def _place_in_brand(brands: np.ndarray) -> np.ndarray:
+    """(n,) how many of the same brand come before each."""
+    order = np.argsort(brands, kind="stable")
+    counts = np.unique(brands, return_counts=True)[1]
+    place = np.empty(len(brands), int)
+    place[order] = np.arange(len(brands)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place

@@ -1,15 +1,13 @@
 """One budget, several strategies: the two random draws first, then each strategy its share."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from ml.acquisition.batch import Batch, Ranking
 from ml.acquisition.pool import NO_BRAND, ScoredPool
 from ml.acquisition.precision import allocate_budget, brand_precision, equal_shares
-from ml.acquisition.strategies import margin
 from ml.errors import InputError
 
 DIVERSITY = 0.3
@@ -33,13 +31,11 @@ class Draw:
     """What a random strategy draws from.
 
     Attributes:
-        groups: (n,) group codes 0, 1, …
         free: (n,) false where the item's group was chosen by an earlier strategy.
         room: how many are wanted.
     """
 
     pool: ScoredPool
-    groups: np.ndarray
     free: np.ndarray
     room: int
     rng: np.random.Generator
@@ -73,8 +69,7 @@ def select(
     """
     _check(pool, budget, mix)
     rng = np.random.default_rng(seed)
-    groups = _codes(pool.groups)
-    batch = Batch(groups, pool.embeddings, diversity=diversity)
+    batch = Batch(pool.groups, pool.embeddings, diversity=diversity)
     left = None if most is None else np.array(most, int)
     chosen: list[Choice] = []
     # What a strategy leaves goes to the next: each may fill up to the end of its own share.
@@ -82,26 +77,28 @@ def select(
     ends = dict(zip((*RANDOM, *RANKED), (min(round(end), budget) for end in shares), strict=True))
     for name, strategy in RANDOM.items():
         if (room := ends[name] - len(chosen)) > 0:
-            draw = Draw(pool=pool, groups=groups, free=batch.is_free(), room=room, rng=rng)
+            draw = Draw(pool=pool, free=batch.is_free(), room=room, rng=rng)
             chosen += _drawn(name, strategy(draw), batch, room)
-    _expect(pool, batch, budget, mix)
+    _expect(pool, batch, budget, mix, left)
     for name, rank in RANKED.items():
         if (room := ends[name] - len(chosen)) > 0:
             chosen += _ranked(name, rank(pool, batch.is_free(), room), batch, room, left)
     return chosen
 
 
-def _expect(pool: ScoredPool, batch: Batch, budget: int, mix: Mapping[str, float]) -> None:
+def _expect(
+    pool: ScoredPool, batch: Batch, budget: int, mix: Mapping[str, float], left: np.ndarray | None
+) -> None:
     """Have the embeddings ready that the ranked strategies will look at."""
     rooms = {name: round(budget * mix.get(name, 0.0)) for name in RANKED}
     free = batch.is_free()
-    batch.expect([(RANKED[name](pool, free, room), room) for name, room in rooms.items() if room])
-
-
-def _codes(groups: np.ndarray) -> np.ndarray:
-    """(n,) a number for each group: 0, 1, … By hash, where sorting five million names would take
-    longer than all the rest."""
-    return pa.array(groups).dictionary_encode().indices.to_numpy()
+    batch.expect(
+        [
+            (_limited(RANKED[name](pool, free, room), left), room)
+            for name, room in rooms.items()
+            if room
+        ]
+    )
 
 
 def _check(pool: ScoredPool, budget: int, mix: Mapping[str, float]) -> None:
@@ -129,9 +126,7 @@ def _ranked(
     name: str, ranking: Ranking, batch: Batch, room: int, left: np.ndarray | None
 ) -> list[Choice]:
     """`left`, what may still be ranked for each brand, is counted down."""
-    limits = [limit for limit in (ranking.most, left) if limit is not None]
-    limit = np.minimum.reduce(limits) if limits else None
-    items = batch.take(Ranking(ranking.values, ranking.brands, limit), room)
+    items = batch.take(_limited(ranking, left), room)
     if left is not None:
         np.subtract.at(left, ranking.brands[items], 1)
     return [
@@ -140,12 +135,22 @@ def _ranked(
     ]
 
 
+def _limited(ranking: Ranking, left: np.ndarray | None) -> Ranking:
+    limits = [limit for limit in (ranking.most, left) if limit is not None]
+    return replace(ranking, most=np.minimum.reduce(limits) if limits else None)
+
+
 def random_control(draw: Draw) -> Drawn:
     """Uniform draws of groups, then of an item of each: what chosen labels are compared with."""
-    items, chance = _one_per_group(np.flatnonzero(draw.free), draw)
-    drawn = min(1.0, draw.room / max(1, len(items)))
-    for index, of_group in zip(items[: draw.room], chance[: draw.room], strict=True):
-        yield index, draw.pool.best[index], None, drawn * of_group
+    free = np.flatnonzero(draw.free)
+    groups = np.flatnonzero(np.bincount(draw.pool.groups[free]))
+    # The groups first: of millions of items only those of the few drawn need to be shuffled.
+    drawn = np.zeros(len(draw.pool) + 1, bool)
+    drawn[draw.rng.choice(groups, min(draw.room, len(groups)), replace=False)] = True
+    items, chance = _one_per_group(free[drawn[draw.pool.groups[free]]], draw)
+    of_all = len(items) / max(1, len(groups))
+    for index, of_group in zip(items, chance, strict=True):
+        yield index, draw.pool.best[index], None, of_all * of_group
 
 
 def probe(draw: Draw) -> Drawn:
@@ -168,8 +173,8 @@ def _one_per_group(items: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarra
     """One random item of each group among `items`, in random order, and its chance of being the
     group's one."""
     shuffled = draw.rng.permutation(items)
-    groups = draw.groups[shuffled]
-    one = np.empty(draw.groups.max(initial=-1) + 1, shuffled.dtype)
+    groups = draw.pool.groups[shuffled]
+    one = np.empty(groups.max(initial=-1) + 1, shuffled.dtype)
     one[groups] = shuffled  # the last of a group to be written is a random one
     sizes = np.bincount(groups, minlength=len(one))
     order = draw.rng.permutation(np.flatnonzero(sizes))
@@ -200,8 +205,11 @@ def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
     """The smallest margin between the likeliest two of the brands and none."""
     if not pool.scores.shape[1]:
         return Ranking(np.full(len(pool), -np.inf), pool.best_brand)
-    value = margin(np.column_stack([pool.background, pool.scores[:, :2]]))
-    return Ranking(_where(pool.best_brand != NO_BRAND, value), pool.best_brand)
+    best, background = pool.best, pool.background
+    second = pool.scores[:, 1] if pool.scores.shape[1] > 1 else np.zeros_like(best)
+    # `margin` without sorting: brands come best first, so the background is all to be placed.
+    gap = np.maximum(background, best) - np.maximum(np.minimum(background, best), second)
+    return Ranking(_where(pool.best_brand != NO_BRAND, 1 - gap), pool.best_brand)
 
 
 def _flagged_brand(pool: ScoredPool) -> np.ndarray:

@@ -21,7 +21,8 @@ class ScoredPool:
             NO_BRAND where there are no more.
         scores: (n, k) float32, their probabilities; 0 where there is no brand.
         background: (n,) probability of no listed brand.
-        groups: (n,) near-duplicate group of each item; one of a group is chosen at most.
+        groups: (n,) code of each item's near-duplicate group, see `group_codes`; one of a group is
+            chosen at most.
         thresholds: (brands,) operating points: at or above, an item is flagged for the brand.
         probe_hits, probe_draws: (brands,) earlier probes and how many did show the brand.
         focus: indices of the brands the round is about; empty = all.
@@ -68,10 +69,26 @@ class ScoredPool:
             bad = ~np.isfinite(values)
             if bad.any():
                 raise InputError(f"{name}: row {np.argwhere(bad)[0][0]} has a missing score")
+        groups = self.groups
+        if groups.dtype.kind != "i" or (n and not 0 <= groups.min() <= groups.max() < n):
+            raise InputError("groups: not the codes of group_codes")
         if (self.scores[:, 1:] > self.scores[:, :-1]).any():
             raise InputError("scores: an item's brands are not best first")
         if len(self.brands) and self.brands.max(initial=NO_BRAND) >= len(self.thresholds):
             raise InputError("a scored brand has no threshold")
+
+
+def group_codes(names: pa.ChunkedArray) -> np.ndarray:
+    """(n,) int32, a number for each group's name: 0, 1, … in the order of their appearance.
+
+    Raises:
+        InputError: a name is missing.
+    """
+    if names.null_count:
+        raise InputError("an item has no group")
+    # As one array: what encodes chunks gives each of them the names of all.
+    whole = names.cast(pa.large_string()).combine_chunks()
+    return np.asarray(pc.dictionary_encode(whole).indices)
 
 
 def top_brands(
@@ -118,7 +135,9 @@ def _top(
     values = scores.flatten()
     if values.null_count:
         raise InputError("a scan has a missing score")
-    coded = names.flatten().dictionary_encode()
+    coded = names.flatten()
+    if not pa.types.is_dictionary(coded.type):
+        coded = coded.dictionary_encode()
     place = {name: i for i, name in enumerate(brands)}
     known = np.array([place.get(name, NO_BRAND) for name in coded.dictionary.to_pylist()], np.int16)
     flat = known[coded.indices.to_numpy(zero_copy_only=False)] if len(coded) else known

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.acquisition.pool import ScoredPool, embeddings_in, top_brands
+from ml.acquisition.pool import ScoredPool, embeddings_in, group_codes, top_brands
 from ml.errors import InputError
 
+NAMES = "classifier_brands.list.element"
 SCORES = ["group", "classifier_brands", "classifier_scores", "classifier_none"]
 
 
@@ -35,7 +35,7 @@ def read_pool(
         brands=np.concatenate(top),
         scores=np.concatenate(scores),
         background=np.concatenate(background),
-        groups=_codes(groups),
+        groups=group_codes(pa.chunked_array(groups)),
         thresholds=thresholds,
         probe_hits=probe_hits,
         probe_draws=probe_draws,
@@ -46,7 +46,8 @@ def read_pool(
 
 def _scores(shard: Path, brands: Sequence[str]) -> dict:
     try:
-        table = pq.read_table(shard, columns=SCORES)
+        # Names as codes: there are five an item, and few different ones.
+        table = pq.read_table(shard, columns=SCORES, read_dictionary=[NAMES])
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{shard}: not a shard with a classifier's scores: {error}") from error
     top, scores = top_brands(table["classifier_brands"], table["classifier_scores"], brands)
@@ -56,12 +57,6 @@ def _scores(shard: Path, brands: Sequence[str]) -> dict:
         "background": table["classifier_none"].to_numpy(),
         "groups": table["group"].combine_chunks(),
     }
-
-
-def _codes(groups: Sequence[pa.Array]) -> np.ndarray:
-    """(n,) a number for each group's name."""
-    coded = pc.dictionary_encode(pa.chunked_array(groups)).unify_dictionaries()
-    return np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks])
 
 
 class OnDisk:

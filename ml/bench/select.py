@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ml.acquisition import Choice, select
 from ml.acquisition.shards import read_pool
 from ml.errors import Cancelled
 from ml.models.base import ShouldStop
 from ml.progress import Progress
+from ml.scan import write_shard
 
 BRANDS, TOP, DIMENSIONS, LOOKS = 212, 5, 64, 2_000
 SHARD, QUICK_SHARD = 100_000, 10_000
@@ -135,7 +135,7 @@ def _draw(
         progress.report("draw scores", start / rows)
         n = min(shard, rows - start)
         shards.append(folder / f"part-{len(shards):05d}.parquet")
-        pq.write_table(_shard(rng, start, n, looks, chance / chance.sum()), shards[-1])
+        write_shard(_shard(rng, start, n, looks, chance / chance.sum()), shards[-1])
     return shards
 
 

@@ -201,7 +201,7 @@ def test_a_scan_without_results_raises_nothing(champion):
 @pytest.mark.slow
 def test_many_images_in_a_bounded_number_of_statements(champion, tmp_path):
     """With FLAGS_IMAGES=100000 the figures of docs/benchmarks.md, section Flags."""
-    count = int(os.environ.get("FLAGS_IMAGES", "20000"))
+    count = int(os.environ.get("FLAGS_IMAGES", "8000"))
     groups = ImageGroup.objects.bulk_create(ImageGroup(role="training") for _ in range(count))
     images = Image.objects.bulk_create(
         [

@@ -15,6 +15,7 @@ from ml.acquisition import (
     brand_precision,
     detector_false_alarms,
     entropy,
+    group_codes,
     margin,
     near_threshold,
     select,
@@ -175,8 +176,28 @@ def test_columns_of_different_lengths_are_refused():
         select(pool(groups=np.arange(399)), budget=10, mix=MIX, seed=0)
 
 
+@pytest.mark.parametrize("groups", [np.arange(400) * 1e9, np.arange(400) * 7, np.arange(400) - 1])
+def test_groups_that_are_no_codes_are_refused(groups):
+    with pytest.raises(InputError, match="group_codes"):
+        select(pool(groups=groups), budget=10, mix=MIX, seed=0)
+
+
+def test_groups_are_numbered_in_the_order_of_their_names():
+    names = pa.chunked_array([["b", "a"], ["b"], ["c", "a"]])
+    assert group_codes(names).tolist() == [0, 1, 0, 2, 1]
+    with pytest.raises(InputError, match="no group"):
+        group_codes(pa.chunked_array([["b", None]]))
+
+
+def test_uncertain_ones_are_ranked_by_the_margin():
+    scored = pool()
+    by_margin = margin(np.column_stack([scored.background, scored.scores[:, :2]]))
+    chosen = select(scored, budget=40, mix={"uncertain": 1.0}, seed=0)
+    assert [choice.score for choice in chosen] == pytest.approx(np.sort(by_margin)[::-1][:40])
+
+
 def test_an_empty_pool_gives_nothing():
-    empty = pool(n=0, groups=np.array([], dtype=str))
+    empty = pool(n=0)
     assert select(empty, budget=10, mix=MIX, seed=0) == []
 
 
@@ -273,6 +294,30 @@ def test_no_brand_gets_more_than_its_most():
     counts = np.bincount([choice.focus_brand for choice in chosen], minlength=5)
     assert counts[:2].tolist() == [3, 3]
     assert counts.sum() == 60
+
+
+def test_embeddings_are_asked_for_once_though_one_brand_leads_every_ranking():
+    rng = np.random.default_rng(0)
+    n, brands = 4000, 20
+    looks = rng.normal(size=(n, 16))
+    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    known, reads = set(), []
+
+    def embeddings(items):
+        reads.append(len(set(items.tolist()) - known))
+        known.update(items.tolist())
+        return looks[items]
+
+    dense = rng.random((n, brands)) * 0.4
+    dense[: n // 2, 0] += 0.5
+    scored = pool(
+        n=n, brands=brands, dense=dense / 2, thresholds=np.full(brands, 0.1),
+        embeddings=embeddings,
+    )  # fmt: skip
+    chosen = select(scored, budget=60, mix=MIX, seed=0, most=np.full(brands, 3))
+    assert len(chosen) == 60
+    assert sum(new > 0 for new in reads) == 1
+    assert len(known) < n / 2
 
 
 @given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 5))
