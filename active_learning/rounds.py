@@ -20,6 +20,7 @@ from active_learning.models import Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
 from annotation.tasking import withdraw_tasks
+from ml.acquisition import STRATEGIES
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def check_config(config: dict) -> dict:
                 % {"kind": _(kind), "text": budget}
             )
     shares = config["mix"]
-    if unknown := set(shares) - set(DEFAULT_CONFIG["mix"]):
+    if unknown := set(shares) - set(STRATEGIES):
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))

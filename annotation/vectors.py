@@ -47,16 +47,29 @@ def vector_of(embedding: Sequence[float]) -> list[float]:
         VectorError: it is empty, zero, or not finite.
     """
     values = np.asarray(embedding, dtype=np.float64)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+    if values.ndim != 1:
         raise VectorError("an embedding is a list of finite numbers")
-    if len(values) > VECTOR_LENGTH:
-        values = values @ _directions(len(values))
-    length = float(np.linalg.norm(values))
-    if not length:
+    vector = vectors_of(values[None])[0]
+    if not vector.any():
         raise VectorError("an embedding of zeros has no direction")
-    padded = np.zeros(VECTOR_LENGTH)
-    padded[: len(values)] = values / length
-    return padded.tolist()
+    return vector.tolist()
+
+
+def vectors_of(embeddings: np.ndarray) -> np.ndarray:
+    """(n, VECTOR_LENGTH) of (n, d): `vector_of` for each row, but that zeros stay zeros, which are
+    like nothing.
+
+    Raises:
+        VectorError: they are empty or not finite.
+    """
+    values = np.asarray(embeddings, dtype=np.float64)
+    if not values.shape[1] or not np.isfinite(values).all():
+        raise VectorError("an embedding is a list of finite numbers")
+    if values.shape[1] > VECTOR_LENGTH:
+        values = values @ _directions(values.shape[1])
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    unit = values / np.where(lengths == 0, 1.0, lengths)
+    return np.pad(unit, ((0, 0), (0, VECTOR_LENGTH - values.shape[1])))
 
 
 @lru_cache(maxsize=4)

@@ -1,18 +1,34 @@
 """Brand tasks: hard negatives, low-precision brands, uncertain ones, control and probe."""
 
 import numpy as np
+from django.db.models import Count
 
 from active_learning.estimates import probe_counts
 from active_learning.models import Round, Selection
 from active_learning.selection.pool import Scanned, brands_by_key, threshold_of
 from active_learning.selection.requests import new_selection, proposal_for
-from annotation.models import Task
-from ml.acquisition import ScoredPool, embeddings_in, group_codes, select
+from annotation.models import Consensus, ImageVector, Task
+from annotation.models.image import TRAINING_SPLITS
+from annotation.vectors import vectors_of
+from ml.acquisition import (
+    Embeddings,
+    KnownPositives,
+    ScoredPool,
+    TopScores,
+    embeddings_in,
+    group_codes,
+    select,
+    top_boxes,
+    top_brands,
+)
+
+RARE = 50  # trusted images; of a brand with more the classifier needs no help to find others
 
 
 def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
     hits, draws = probe_counts()
     focus = [pool.brands.index(key) for key in round_.config["focus"] if key in pool.brands]
+    mix = round_.config["mix"]
     scored = ScoredPool(
         brands=pool.top,
         scores=pool.scores,
@@ -22,9 +38,11 @@ def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
         probe_hits=np.array([hits[key] for key in pool.brands]),
         probe_draws=np.array([draws[key] for key in pool.brands]),
         focus=tuple(focus),
-        embeddings=embeddings_in(pool.table["embedding"]) if pool.has("embedding") else None,
+        embeddings=_embeddings(pool),
+        others=_others(pool) if mix.get("disagreement") else {},
+        known=_rare_positives(pool) if mix.get("neighbours") else None,
     )
-    choices = select(scored, budget=budget, mix=round_.config["mix"], seed=round_.seed)
+    choices = select(scored, budget=budget, mix=mix, seed=round_.seed)
     brands = brands_by_key(pool.brands)
     selections = []
     for choice in choices:
@@ -45,3 +63,45 @@ def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
             )
         )
     return selections
+
+
+def _embeddings(pool: Scanned) -> Embeddings | None:
+    """As the database holds those of known images, so that both can be compared."""
+    if not pool.has("embedding"):
+        return None
+    of = embeddings_in(pool.table["embedding"])
+    return lambda items: vectors_of(of(items))
+
+
+def _others(pool: Scanned) -> dict[str, TopScores]:
+    others = {}
+    if pool.has("detector_boxes"):
+        others["detector"] = top_boxes(pool.table["detector_boxes"], pool.brands)
+    if pool.has("text_brands"):
+        names, scores = pool.table["text_brands"], pool.table["text_scores"]
+        others["text"] = TopScores(*top_brands(names, scores, pool.brands))
+    return others
+
+
+def _rare_positives(pool: Scanned) -> KnownPositives | None:
+    """Images with a trusted answer for a brand of which there are few, as far as the release's
+    classifier has embedded them."""
+    classifier = pool.release.classifier
+    if classifier is None:
+        return None
+    trusted = Consensus.objects.filter(
+        kind=Task.Kind.BRAND, answer="brand", trusted=True, brand__key__in=pool.brands,
+        image__split__in=TRAINING_SPLITS,
+    )  # fmt: skip
+    counts = trusted.values_list("brand__key").annotate(images=Count("pk")).order_by()
+    rare = [key for key, images in counts if images <= RARE]
+    rows = list(
+        ImageVector.objects.filter(
+            space__model=classifier.artifact,
+            image__consensus__in=trusted.filter(brand__key__in=rare),
+        ).values_list("vector", "image__consensus__brand__key")
+    )
+    return KnownPositives(
+        looks=np.array([vector for vector, _ in rows], np.float32).reshape(len(rows), -1),
+        brands=np.array([pool.brands.index(key) for _, key in rows], int),
+    )

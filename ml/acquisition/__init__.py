@@ -1,7 +1,16 @@
 """Which items a person should see next: pure functions on arrays."""
 
-from ml.acquisition.mix import Choice, select
-from ml.acquisition.pool import ScoredPool, embeddings_in, group_codes, top_brands
+from ml.acquisition.mix import STRATEGIES, Choice, select
+from ml.acquisition.pool import (
+    Embeddings,
+    KnownPositives,
+    ScoredPool,
+    TopScores,
+    embeddings_in,
+    group_codes,
+    top_boxes,
+    top_brands,
+)
 from ml.acquisition.precision import Precision, allocate_budget, brand_precision
 from ml.acquisition.strategies import (
     detector_false_alarms,
@@ -12,9 +21,13 @@ from ml.acquisition.strategies import (
 )
 
 __all__ = [
+    "STRATEGIES",
     "Choice",
+    "Embeddings",
+    "KnownPositives",
     "Precision",
     "ScoredPool",
+    "TopScores",
     "allocate_budget",
     "brand_precision",
     "detector_false_alarms",
@@ -25,5 +38,6 @@ __all__ = [
     "margin",
     "near_threshold",
     "select",
+    "top_boxes",
     "top_brands",
 ]

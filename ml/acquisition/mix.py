@@ -7,10 +7,12 @@ import numpy as np
 
 from ml.acquisition.batch import Batch, Ranking
 from ml.acquisition.pool import NO_BRAND, ScoredPool
-from ml.acquisition.precision import allocate_budget, brand_precision, equal_shares
+from ml.acquisition.precision import equal_shares
+from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
 DIVERSITY = 0.3
+LAST = "uncertain"  # asked for what the others leave, whether or not it has a share
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def select(
     diversity: float = DIVERSITY,
 ) -> list[Choice]:
     """Choose at most `budget` items, `mix[strategy]` of it by each strategy; what one strategy
-    cannot use goes to the next, and the uncertain ones take the rest.
+    cannot use goes to the next that has a share, and the uncertain ones take the rest.
 
     The random control is drawn first, from all items, so that it stays a fair sample; neither it
     nor the probe is limited or made diverse.
@@ -73,15 +75,16 @@ def select(
     left = None if most is None else np.array(most, int)
     chosen: list[Choice] = []
     # What a strategy leaves goes to the next: each may fill up to the end of its own share.
-    shares = np.cumsum([budget * mix.get(name, 0.0) for name in (*RANDOM, *RANKED)])
-    ends = dict(zip((*RANDOM, *RANKED), (min(round(end), budget) for end in shares), strict=True))
+    names = [name for name in STRATEGIES if mix.get(name) or name == LAST]
+    shares = np.cumsum([budget * mix.get(name, 0.0) for name in names])
+    ends = dict(zip(names, (min(round(end), budget) for end in shares), strict=True))
     for name, strategy in RANDOM.items():
-        if (room := ends[name] - len(chosen)) > 0:
+        if (room := ends.get(name, 0) - len(chosen)) > 0:
             draw = Draw(pool=pool, free=batch.is_free(), room=room, rng=rng)
             chosen += _drawn(name, strategy(draw), batch, room)
     _expect(pool, batch, budget, mix, left)
     for name, rank in RANKED.items():
-        if (room := ends[name] - len(chosen)) > 0:
+        if (room := ends.get(name, 0) - len(chosen)) > 0:
             chosen += _ranked(name, rank(pool, batch.is_free(), room), batch, room, left)
     return chosen
 
@@ -102,10 +105,8 @@ def _expect(
 
 
 def _check(pool: ScoredPool, budget: int, mix: Mapping[str, float]) -> None:
-    known = (*RANDOM, *RANKED)
-    unknown = sorted(set(mix) - set(known))
-    if unknown:
-        raise InputError(f"unknown strategy {unknown[0]!r}; known: {', '.join(known)}")
+    if unknown := sorted(set(mix) - set(STRATEGIES)):
+        raise InputError(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")
     if budget < 0 or any(not share >= 0 for share in mix.values()):
         raise InputError("a budget and its shares cannot be negative")
     pool.check()
@@ -156,7 +157,7 @@ def random_control(draw: Draw) -> Drawn:
 def probe(draw: Draw) -> Drawn:
     """Uniform draws from each brand's flagged items, as many for each brand as there are: the only
     source of precision estimates, because chosen false alarms would bias them down."""
-    flagged = _flagged_brand(draw.pool)
+    flagged = flagged_brand(draw.pool)
     items, chance = _one_per_group(np.flatnonzero(draw.free & (flagged != NO_BRAND)), draw)
     available = np.bincount(flagged[items], minlength=len(draw.pool.thresholds))
     shares = equal_shares(available, draw.room, draw.rng)
@@ -181,54 +182,5 @@ def _one_per_group(items: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarra
     return one[order], 1.0 / sizes[order]
 
 
-def by_hard_negatives(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
-    """The highest score of a brand in focus: what the model is surest of, for a person to refute
-    (the article's section 3.1)."""
-    if not pool.focus:
-        return Ranking(_where(pool.best_brand != NO_BRAND, pool.best), pool.best_brand)
-    asked = np.isin(pool.brands, pool.focus)
-    first = asked.argmax(axis=1)
-    rows = np.arange(len(pool))
-    return Ranking(_where(asked[rows, first], pool.scores[rows, first]), pool.brands[rows, first])
-
-
-def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
-    """Each needy brand's most confident flags, as many as its share."""
-    flagged = np.where(free, _flagged_brand(pool), NO_BRAND)
-    precision = brand_precision(pool.probe_hits, pool.probe_draws).mean
-    counts = np.bincount(flagged[flagged != NO_BRAND], minlength=len(pool.thresholds))
-    shares = allocate_budget(precision, counts, room)
-    return Ranking(_where(flagged != NO_BRAND, pool.best), flagged, shares)
-
-
-def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
-    """The smallest margin between the likeliest two of the brands and none."""
-    if not pool.scores.shape[1]:
-        return Ranking(np.full(len(pool), -np.inf), pool.best_brand)
-    best, background = pool.best, pool.background
-    second = pool.scores[:, 1] if pool.scores.shape[1] > 1 else np.zeros_like(best)
-    # `margin` without sorting: brands come best first, so the background is all to be placed.
-    gap = np.maximum(background, best) - np.maximum(np.minimum(background, best), second)
-    return Ranking(_where(pool.best_brand != NO_BRAND, 1 - gap), pool.best_brand)
-
-
-def _flagged_brand(pool: ScoredPool) -> np.ndarray:
-    """(n,) the item's best brand where its score is over that brand's threshold and the brand in
-    focus, else NO_BRAND."""
-    best = pool.best_brand.astype(int)
-    over = (best != NO_BRAND) & (pool.best >= pool.thresholds[best])
-    if pool.focus:
-        over &= np.isin(best, pool.focus)
-    return np.where(over, best, NO_BRAND)
-
-
-def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.where(mask, values, -np.inf)
-
-
 RANDOM: dict[str, Callable[[Draw], Drawn]] = {"random_control": random_control, "probe": probe}
-RANKED: dict[str, Callable[[ScoredPool, np.ndarray, int], Ranking]] = {
-    "low_precision": by_low_precision,
-    "hard_negatives": by_hard_negatives,
-    "uncertain": by_uncertainty,
-}
+STRATEGIES = (*RANDOM, *RANKED)

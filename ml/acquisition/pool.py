@@ -1,6 +1,6 @@
 """What is known of the items that may be chosen, in memory that five million of them fit in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,36 @@ from ml.errors import InputError
 
 NO_BRAND = -1
 Embeddings = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class TopScores:
+    """What a model says of items: like the columns of `ScoredPool`.
+
+    Attributes:
+        looked: (n,) bool, false where the model did not look at an item; None: it did at all.
+    """
+
+    brands: np.ndarray
+    scores: np.ndarray
+    looked: np.ndarray | None = None
+
+    def part(self, rows: slice) -> "TopScores":
+        looked = None if self.looked is None else self.looked[rows]
+        return TopScores(self.brands[rows], self.scores[rows], looked)
+
+
+@dataclass(frozen=True)
+class KnownPositives:
+    """Images that are known to show a brand.
+
+    Attributes:
+        looks: (m, d) float32, L2-normalised.
+        brands: (m,)
+    """
+
+    looks: np.ndarray
+    brands: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,8 @@ class ScoredPool:
         focus: indices of the brands the round is about; empty = all.
         embeddings: gives float (m, d), L2-normalised, of the items (m,) asked for; None where
             there are none.
+        others: what other models than the classifier say of the same items, by kind.
+        known: positives of the brands, in the space of the embeddings.
     """
 
     brands: np.ndarray
@@ -39,6 +71,8 @@ class ScoredPool:
     probe_draws: np.ndarray
     focus: tuple[int, ...] = field(default=())
     embeddings: Embeddings | None = None
+    others: Mapping[str, TopScores] = field(default_factory=dict)
+    known: KnownPositives | None = None
 
     def __len__(self) -> int:
         return len(self.background)
@@ -72,6 +106,11 @@ class ScoredPool:
         groups = self.groups
         if groups.dtype.kind != "i" or (n and not 0 <= groups.min() <= groups.max() < n):
             raise InputError("groups: not the codes of group_codes")
+        for kind, other in self.others.items():
+            if len(other.brands) != n or other.brands.shape != other.scores.shape:
+                raise InputError(f"{n} items were scored; the {kind} disagrees")
+            if not np.isfinite(other.scores).all():
+                raise InputError(f"the {kind} has a missing score; what it did not see is `looked`")
         if (self.scores[:, 1:] > self.scores[:, :-1]).any():
             raise InputError("scores: an item's brands are not best first")
         if len(self.brands) and self.brands.max(initial=NO_BRAND) >= len(self.thresholds):
@@ -109,6 +148,34 @@ def top_brands(
         for i, fill in ((0, NO_BRAND), (1, 0.0))
     ]
     return found[0].astype(np.int16), found[1].astype(np.float32)
+
+
+def top_boxes(column: pa.ChunkedArray, brands: Sequence[str], k: int = 5) -> TopScores:
+    """A scan's column `detector_boxes` as scores of brands: each brand's best box, of the `k` best
+    brands of an item. Where the column is null the detector did not look."""
+    boxes = column.combine_chunks()
+    counts = pc.list_value_length(boxes).fill_null(0).to_numpy(zero_copy_only=False)
+    found = boxes.flatten()
+    place = {name: i for i, name in enumerate(brands)}
+    brand = np.array([place.get(name, NO_BRAND) for name in found.field("brand").to_pylist()], int)
+    score = found.field("score").to_numpy(zero_copy_only=False)
+    row = np.repeat(np.arange(len(counts)), counts)
+    # Best first, so that of a brand and then of an item the first ones are those to keep.
+    order = np.lexsort((-score, row))
+    order = order[brand[order] != NO_BRAND]
+    _, first = np.unique(row[order] * (len(brands) + 1) + brand[order], return_index=True)
+    order = order[np.sort(first)]
+    row, brand, score = row[order], brand[order], score[order]
+    kept = np.bincount(row, minlength=len(counts))
+    at = np.arange(len(row)) - np.repeat(np.cumsum(kept) - kept, kept)
+    top = TopScores(
+        np.full((len(counts), k), NO_BRAND),
+        np.zeros((len(counts), k), np.float32),
+        boxes.is_valid().to_numpy(zero_copy_only=False),
+    )
+    row, at, brand, score = (values[at < k] for values in (row, at, brand, score))
+    top.brands[row, at], top.scores[row, at] = brand, score
+    return top
 
 
 def embeddings_in(column: pa.ChunkedArray) -> Embeddings:

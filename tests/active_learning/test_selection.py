@@ -1,11 +1,15 @@
 """From a scan to tasks: what is asked, why, and what a labeler is shown."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from active_learning.models import Release, Round
 from active_learning.selection import choose
-from annotation.models import Image
+from annotation import vectors
+from annotation.labels import Content, import_labels
+from annotation.models import Brand, Image
+from tests.active_learning.factories import ModelVersionFactory
 from tests.factories import BrandFactory, ImageFactory
 
 pytestmark = pytest.mark.django_db
@@ -55,12 +59,14 @@ def asked(images):
         number=1,
         state="champion",
         brands=["acme", "globex"],
+        classifier=ModelVersionFactory(),
         thresholds={"classifier": {"*": 0.5}, "variation": {"*": 0.5}},
     )
     round_ = Round.objects.create(number=1, seed=1, champion=release, config=CONFIG)
 
-    def ask():
-        return choose(round_=round_, release=release, scanned=scanned(images))
+    def ask(*, table=None, **changes):
+        round_.config = CONFIG | changes
+        return choose(round_=round_, release=release, scanned=table or scanned(images))
 
     return ask
 
@@ -107,6 +113,33 @@ def test_a_task_shows_few_boxes_and_none_that_are_hardly_believed(asked):
         scores = [box["score"] for box in choice.task.proposal["boxes"]]
         assert len(scores) <= 3
         assert all(score >= 0.1 for score in scores)
+
+
+def test_where_classifier_and_detector_disagree_is_asked_first(asked):
+    everything = asked(mix={"disagreement": 1.0}, budget={"brand": 60})
+    chosen = [c for c in everything if c.strategy == "disagreement"]
+    # The classifier's sure acmes without a box first: 0.89 against 0; a box of globex is 0.5 off.
+    assert [c.focus_brand.key for c in chosen[:3]] == ["acme"] * 3
+    assert chosen[0].score == pytest.approx(0.9 * 59.5 / 60)
+    assert {c.focus_brand.key for c in chosen} == {"acme", "globex"}
+
+
+def test_what_looks_like_a_rare_brands_trusted_images_is_asked(asked, images):
+    looks = np.eye(60, 64, dtype=np.float16)
+    looks[[7, 30]] = looks[11]
+    known = ImageFactory(split="train")
+    answer = Content(answer="brand", brand=Brand.objects.get(key="acme"))
+    import_labels(items=[(known, "brand", answer)])
+    space = vectors.open_space(model=Release.objects.get().classifier.artifact)
+    vectors.store_vectors(space=space, embeddings={known.pk: looks[7].tolist()})
+    column = pa.array(list(looks), pa.list_(pa.float16()))
+    chosen = asked(
+        table=scanned(images).append_column("embedding", column), mix={"neighbours": 0.1}
+    )
+    found = [images.index(c.task.image) for c in chosen if c.strategy == "neighbours"]
+    # 7, 11 and 30 look like it and like each other: one of them is asked, the first.
+    assert found[0] in (7, 11, 30)
+    assert len({7, 11, 30} & {*found}) == 1
 
 
 def test_images_that_left_the_pool_since_the_scan_are_not_asked(asked, images):

@@ -19,6 +19,7 @@ from ml.acquisition import (
     margin,
     near_threshold,
     select,
+    top_boxes,
     top_brands,
 )
 from ml.acquisition.batch import ALIKE, Batch, Ranking
@@ -208,6 +209,12 @@ def test_what_a_strategy_cannot_use_goes_to_the_next():
     assert not any(choice.strategy in ("probe", "low_precision") for choice in chosen)
 
 
+def test_a_strategy_without_a_share_is_not_asked_for_what_others_leave():
+    mix = {"low_precision": 0.5, "uncertain": 0.5}
+    chosen = select(pool(thresholds=np.full(5, 1.1)), budget=50, mix=mix, seed=0)
+    assert {choice.strategy for choice in chosen} == {"uncertain"}
+
+
 def test_precision_is_the_beta_posterior():
     precision = brand_precision(np.array([3.0]), np.array([4.0]), level=0.8)
     # Common mean (3 + 1) / (4 + 2) = 2/3; prior Beta(8/3, 4/3); posterior Beta(17/3, 7/3).
@@ -259,6 +266,21 @@ def test_a_scan_is_read_best_brand_first_and_strange_brands_are_passed_over():
     assert scores == pytest.approx(np.array([[0.7, 0.1], [0, 0], [0, 0], [0.4, 0]]))
     with pytest.raises(InputError, match="missing"):
         top_brands(pa.chunked_array([[["a"]]]), pa.chunked_array([[[None]]]), ["a"])
+
+
+def test_of_a_brands_boxes_the_best_counts_and_no_look_is_not_no_box():
+    boxes = [
+        [{"brand": "b", "score": 0.3}, {"brand": "a", "score": 0.6}, {"brand": "b", "score": 0.9}],
+        None,
+        [{"brand": "x", "score": 0.5}],
+        [{"brand": "a", "score": 0.1}],
+    ]
+    kind = pa.list_(pa.struct([("brand", pa.string()), ("score", pa.float32())]))
+    top = top_boxes(pa.chunked_array([boxes[:2], boxes[2:]], kind), ["a", "b"], k=2)
+    assert top.brands.tolist() == [[1, 0], [-1, -1], [-1, -1], [0, -1]]
+    assert top.scores == pytest.approx(np.array([[0.9, 0.6], [0, 0], [0, 0], [0.1, 0]]))
+    assert top.looked.tolist() == [True, False, True, True]
+    assert top_boxes(pa.chunked_array([boxes[:1]], kind), ["a", "b"], k=1).brands.tolist() == [[1]]
 
 
 def on_a_circle(degrees):

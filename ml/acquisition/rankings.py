@@ -1,0 +1,191 @@
+"""Rankings of a pool: each gives every item a value, higher meaning "ask sooner", and the brand it
+is asked for. Items of which a ranking can say nothing have −inf: it never asks them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ml.acquisition.batch import DEPTH, Ranking
+from ml.acquisition.pool import NO_BRAND, ScoredPool, TopScores
+from ml.acquisition.precision import allocate_budget, brand_precision
+
+ROWS_AT_ONCE = 200_000
+LOOKED = 500  # items of each rare brand, at least, whose looks are compared
+
+
+def by_hard_negatives(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The highest score of a brand in focus: what the model is surest of, for a person to refute
+    (the article's section 3.1)."""
+    if not pool.focus:
+        return Ranking(_where(pool.best_brand != NO_BRAND, pool.best), pool.best_brand)
+    asked = np.isin(pool.brands, pool.focus)
+    first = asked.argmax(axis=1)
+    rows = np.arange(len(pool))
+    return Ranking(_where(asked[rows, first], pool.scores[rows, first]), pool.brands[rows, first])
+
+
+def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """Each needy brand's most confident flags, as many as its share."""
+    flagged = np.where(free, flagged_brand(pool), NO_BRAND)
+    precision = brand_precision(pool.probe_hits, pool.probe_draws).mean
+    counts = np.bincount(flagged[flagged != NO_BRAND], minlength=len(pool.thresholds))
+    shares = allocate_budget(precision, counts, room)
+    return Ranking(_where(flagged != NO_BRAND, pool.best), flagged, shares)
+
+
+def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The smallest margin between the likeliest two of the brands and none."""
+    if not pool.scores.shape[1]:
+        return Ranking(np.full(len(pool), -np.inf), pool.best_brand)
+    best, background = pool.best, pool.background
+    second = pool.scores[:, 1] if pool.scores.shape[1] > 1 else np.zeros_like(best)
+    # `margin` without sorting: brands come best first, so the background is all to be placed.
+    gap = np.maximum(background, best) - np.maximum(np.minimum(background, best), second)
+    return Ranking(_where(pool.best_brand != NO_BRAND, 1 - gap), pool.best_brand)
+
+
+def by_threshold(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The flags and the near misses closest to each brand's operating point, as many of the ones as
+    of the others and as many for each brand: counted in ranks and not in scores, so that a rare
+    brand's few flags weigh as much as a common one's many (after Nuggehalli et al. 2023, "DIRECT:
+    deep active learning under imbalance and label noise")."""
+    n, brands = len(pool), len(pool.thresholds)
+    values = np.full(n, -np.inf, np.float32)
+    if not pool.scores.shape[1]:
+        return Ranking(values, pool.best_brand)
+    gaps = pool.scores - pool.thresholds.astype(np.float32)[pool.brands]
+    gaps[~_asked(pool)] = np.inf
+    column = np.abs(gaps).argmin(axis=1)
+    rows = np.arange(n)
+    gap, brand = gaps[rows, column], pool.brands[rows, column]
+    usable = np.flatnonzero(free & np.isfinite(gap))
+    # Sorted by brand and side, so that each is one stretch.
+    stretch = brand[usable].astype(np.int32) * 2 + (gap[usable] >= 0)
+    order = usable[np.argsort(stretch, kind="stable")]
+    ends = np.cumsum(np.bincount(stretch, minlength=2 * brands))
+    each = -(-room // max(1, np.unique(brand[usable]).size))
+    for mine in np.split(order, ends[:-1]):
+        near = _largest(-np.abs(gap[mine]), DEPTH * each)
+        values[mine[near]] = -np.arange(len(near))
+    return Ranking(values, brand, np.full(brands, each))
+
+
+def by_disagreement(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The largest difference between what the classifier and another model give one brand (query
+    by committee, Seung et al. 1992). Items another model did not look at are judged by the rest;
+    with no other model nothing is ranked."""
+    values, brand = np.full(len(pool), -np.inf, np.float32), pool.best_brand.copy()
+    one = TopScores(pool.brands, pool.scores)
+    for other in pool.others.values():
+        for start in range(0, len(pool), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            gap, of = largest_difference(one.part(part), other.part(part))
+            larger = gap > values[part]
+            values[part][larger], brand[part][larger] = gap[larger], of[larger]
+    if pool.focus:
+        values[~np.isin(brand, pool.focus)] = -np.inf
+    return Ranking(values, brand)
+
+
+def by_neighbours(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """What looks most like an image known to show a rare brand, among the items of which the model
+    thinks of that brand at all (after SEALS, Coleman et al. 2020). The fewer images of a brand are
+    known, the more of its neighbours are asked."""
+    values, brand = np.full(len(pool), -np.inf, np.float32), pool.best_brand.copy()
+    if pool.known is None or pool.embeddings is None or not len(pool.known.brands):
+        return Ranking(values, brand)
+    counts = np.bincount(pool.known.brands, minlength=len(pool.thresholds))
+    weight = np.divide(1.0, counts, out=np.zeros(len(counts)), where=counts > 0)
+    if pool.focus:
+        weight[np.setdiff1d(np.arange(len(counts)), pool.focus)] = 0.0
+    most = np.ceil(room * weight / max(weight.sum(), 1e-12)).astype(int)
+    items, of = _most_likely(pool, free, np.where(most > 0, np.maximum(LOOKED, DEPTH * most), 0))
+    looks = pool.embeddings(items)
+    near = np.full(len(items), -np.inf, np.float32)
+    for b in np.unique(of):
+        mine = of == b
+        near[mine] = (looks[mine] @ pool.known.looks[pool.known.brands == b].T).max(axis=1)
+    order = np.argsort(near, kind="stable")  # written last, the nearest stays
+    values[items[order]], brand[items[order]] = near[order], of[order]
+    return Ranking(values, brand, most)
+
+
+def largest_difference(one: TopScores, other: TopScores) -> tuple[np.ndarray, np.ndarray]:
+    """The largest |p − q| over all brands either model names, and its brand; −inf where a model did
+    not look or neither names one. A brand that only one model names has 0 from the other.
+
+    Returns:
+        (n,) float32 and (n,) brands.
+    """
+    same = (one.brands[:, :, None] == other.brands[:, None, :]) & (one.brands != NO_BRAND)[
+        :, :, None
+    ]
+    of_other = np.where(same, other.scores[:, None, :], 0.0).sum(axis=2)
+    gaps = np.concatenate([np.abs(one.scores - of_other), other.scores], axis=1)
+    named = np.concatenate(
+        [one.brands != NO_BRAND, (other.brands != NO_BRAND) & ~same.any(axis=1)], axis=1
+    )
+    gaps = np.where(named, gaps, -np.inf)
+    for model in (one, other):
+        if model.looked is not None:
+            gaps[~model.looked] = -np.inf
+    if not gaps.shape[1]:
+        return np.full(len(gaps), -np.inf, np.float32), np.full(len(gaps), NO_BRAND)
+    rows, best = np.arange(len(gaps)), gaps.argmax(axis=1)
+    return gaps[rows, best], np.concatenate([one.brands, other.brands], axis=1)[rows, best]
+
+
+def flagged_brand(pool: ScoredPool) -> np.ndarray:
+    """(n,) the item's best brand where its score is over that brand's threshold and the brand in
+    focus, else NO_BRAND."""
+    best = pool.best_brand.astype(int)
+    over = (best != NO_BRAND) & (pool.best >= pool.thresholds[best])
+    if pool.focus:
+        over &= np.isin(best, pool.focus)
+    return np.where(over, best, NO_BRAND)
+
+
+def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(mask, values, -np.inf)
+
+
+def _asked(pool: ScoredPool) -> np.ndarray:
+    """(n, k) bool: there is a brand, and the round is about it."""
+    return np.isin(pool.brands, pool.focus) if pool.focus else pool.brands != NO_BRAND
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Places of the `count` largest values, largest first."""
+    if count < len(values):
+        some = np.argpartition(-values, count)[:count]
+        return np.asarray(some[np.argsort(-values[some], kind="stable")])
+    return np.argsort(-values, kind="stable")
+
+
+def _most_likely(
+    pool: ScoredPool, free: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each brand the `counts[brand]` free items in whose best few it stands highest: items
+    (m,) and brands (m,). An item may come for several brands."""
+    rows, columns = np.nonzero(np.isin(pool.brands, np.flatnonzero(counts)) & free[:, None])
+    of = pool.brands[rows, columns]
+    order = np.argsort(of, kind="stable")
+    ends = np.cumsum(np.bincount(of, minlength=len(counts)))
+    found = []
+    for brand, mine in enumerate(np.split(order, ends[:-1])):
+        if len(mine):
+            scores = pool.scores[rows[mine], columns[mine]]
+            found.append(mine[_largest(scores, int(counts[brand]))])
+    taken = np.concatenate(found) if found else np.empty(0, int)
+    return rows[taken], of[taken]
+
+
+Rank = Callable[[ScoredPool, np.ndarray, int], Ranking]
+RANKED: dict[str, Rank] = {
+    "low_precision": by_low_precision,
+    "threshold": by_threshold,
+    "disagreement": by_disagreement,
+    "neighbours": by_neighbours,
+    "hard_negatives": by_hard_negatives,
+    "uncertain": by_uncertainty,
+}
