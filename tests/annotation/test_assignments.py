@@ -265,13 +265,14 @@ def bulk_tasks(count: int, first: int = 0) -> None:
 
 
 def seconds_a_task(user: User, count: int = 25) -> float:
+    """The shortest: what other work on the machine disturbs least."""
     took = []
     for _ in range(count):
         begun = time.perf_counter()
         task = next_task(user=user, kind="brand")
         took.append(time.perf_counter() - begun)
         Assignment.objects.filter(task=task).update(state="done")
-    return sorted(took)[count // 2]
+    return min(took)
 
 
 @pytest.mark.slow
