@@ -12,8 +12,8 @@ LOCKS := requirements.lock requirements-dev.lock
 unexport PYTHONDONTWRITEBYTECODE
 PAGES := node_modules/.installed
 # Of `python -m ml bench`; those of the platform and of real images have lines of their own.
-BENCHMARKS := synth text classifier detector variation fusion explain cleaning audit copies scan \
-	select
+BENCHMARKS := synth text classifier detector variation fusion explain cleaning audit copies \
+	scan select label-efficiency
 
 .PHONY: help setup lock demo up down status test test-fast check bench faults screenshots
 

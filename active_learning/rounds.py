@@ -20,7 +20,7 @@ from active_learning.models import Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
 from annotation.tasking import withdraw_tasks
-from ml.acquisition import STRATEGIES
+from ml.acquisition import DEFAULT_MIX, STRATEGIES
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,7 @@ ATTEMPTS = 5
 
 DEFAULT_CONFIG: dict[str, Any] = {
     "budget": {"brand": 120, "boxes": 30, "variation": 20},
-    "mix": {
-        "hard_negatives": 0.30,
-        "low_precision": 0.20,
-        "uncertain": 0.20,
-        "random_control": 0.15,
-        "probe": 0.15,
-    },
+    "mix": DEFAULT_MIX,
     "focus": [],
     "collect_seconds": None,
 }

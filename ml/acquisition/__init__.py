@@ -1,6 +1,6 @@
 """Which items a person should see next: pure functions on arrays."""
 
-from ml.acquisition.mix import STRATEGIES, Choice, select
+from ml.acquisition.mix import DEFAULT_MIX, STRATEGIES, Choice, select
 from ml.acquisition.pool import (
     Embeddings,
     KnownPositives,
@@ -21,6 +21,7 @@ from ml.acquisition.strategies import (
 )
 
 __all__ = [
+    "DEFAULT_MIX",
     "STRATEGIES",
     "Choice",
     "Embeddings",

@@ -12,6 +12,13 @@ from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
 DIVERSITY = 0.3
+DEFAULT_MIX = {
+    "hard_negatives": 0.30,
+    "low_precision": 0.20,
+    "uncertain": 0.20,
+    "random_control": 0.15,
+    "probe": 0.15,
+}
 LAST = "uncertain"  # asked for what the others leave, whether or not it has a share
 
 

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "detector": "ml.bench.detector",
     "explain": "ml.bench.explain",
     "fusion": "ml.bench.fusion",
+    "label-efficiency": "ml.bench.label_efficiency",
     "scan": "ml.bench.scan",
     "select": "ml.bench.select",
     "synth": "ml.bench.synth",

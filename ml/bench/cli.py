@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import closing
+from inspect import signature
 from pathlib import Path
 
 from ml.bench import BENCHMARKS, benchmark
@@ -23,6 +24,9 @@ def add_parser(
     parser.add_argument("name", metavar="NAME", help=" | ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="smaller, in minutes")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="worlds 1 to N")
+    parser.add_argument(
+        "--manifest", type=Path, metavar="F", help="labelled images of your own (label-efficiency)"
+    )
     parser.add_argument("--json", type=Path, required=True, metavar="F")
     parser.add_argument("--progress", type=Path, metavar="F", help="report there as JSON lines")
     parser.set_defaults(run=lambda args: run(args, make_stop()))
@@ -37,11 +41,15 @@ def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
     if args.seeds < 1:
         raise InputError("--seeds must be at least 1")
     measure = benchmark(args.name)
+    own = {} if args.manifest is None else {"manifest": args.manifest}
+    if own and "manifest" not in signature(measure).parameters:
+        raise InputError(f"the benchmark {args.name} takes no --manifest")
     with closing(Progress(file=args.progress)) as progress:
         try:
             figures = measure(
-                quick=args.quick, seeds=args.seeds, progress=progress, should_stop=should_stop
-            )
+                quick=args.quick, seeds=args.seeds, progress=progress, should_stop=should_stop,
+                **own,
+            )  # fmt: skip
         except Cancelled as stopped:
             raise Cancelled("a benchmark begins anew") from stopped
         progress.report("done", 1.0)

@@ -1,0 +1,1 @@
+"""What labels buy: campaigns of labelling on frozen embeddings, strategy against strategy."""

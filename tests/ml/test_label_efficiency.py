@@ -1,0 +1,148 @@
+"""Campaigns of labelling on small clouds of points, where what is right is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ml.bench import label_efficiency
+from ml.bench.label_efficiency import interval, labels_to
+from ml.bench.labels.campaign import run_campaign, whole_pool
+from ml.bench.labels.material import Labelled, Material, with_rare_positives
+from ml.bench.labels.strategies import STRATEGIES, by_random
+from ml.cli import main
+from ml.progress import Progress
+from ml.synth import generate
+from ml.train import train
+
+BRANDS, DIMENSIONS = 3, 16
+
+
+def never():
+    return False
+
+
+def clouds(rng, counts):
+    """Points around one centre a brand, and none all over the sphere; L2-normalised."""
+    centres = np.eye(BRANDS, DIMENSIONS)
+    looks, answers = [], []
+    for answer, count in enumerate(counts):
+        centre = centres[answer] * 5.0 if answer < BRANDS else 0.0
+        looks.append(centre + rng.normal(size=(count, DIMENSIONS)))
+        answers += [answer] * count
+    looks = np.concatenate(looks)
+    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    return Labelled(looks.astype(np.float32), np.array(answers))
+
+
+@pytest.fixture(scope="module")
+def material():
+    rng = np.random.default_rng(0)
+    return Material(
+        brands=BRANDS,
+        given=clouds(rng, [2, 2, 2, 20]),
+        pool=clouds(rng, [12, 8, 4, 600]),
+        closed=clouds(rng, [60] * BRANDS + [0]),
+        open_=clouds(rng, [0] * BRANDS + [1000]).looks,
+    )
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_buys_whole_batches_and_nothing_twice(material, name):
+    curve, bought = run_campaign(
+        material, STRATEGIES[name], batch=10, steps=3, seed=0, should_stop=never
+    )
+    assert [labels for labels, _ in curve] == [0, 10, 20, 30]
+    assert len(set(bought.tolist())) == 30
+    assert all(0 <= recall <= 1 for _, recall in curve)
+
+
+def test_a_campaign_depends_on_its_seed_alone(material):
+    one, two, other = (
+        run_campaign(material, STRATEGIES["mix"], batch=10, steps=3, seed=seed, should_stop=never)[
+            1
+        ].tolist()
+        for seed in (1, 1, 2)
+    )
+    assert one == two != other
+
+
+def test_all_labels_bought_is_the_quality_of_the_whole_pool(material):
+    small = Material(
+        material.brands, material.given, material.pool.only(np.arange(0, 624, 12)),
+        material.closed, material.open_,
+    )  # fmt: skip
+    curve, _ = run_campaign(small, by_random, batch=26, steps=2, seed=0, should_stop=never)
+    assert curve[-1][0] == len(small.pool)
+    assert curve[-1][1] == pytest.approx(whole_pool(small), abs=0.02)  # another order of rows
+
+
+def test_the_mix_finds_rare_positives_that_random_draws_miss(material):
+    shown = {}
+    for name in ("mix", "random"):
+        _, bought = run_campaign(
+            material, STRATEGIES[name], batch=10, steps=6, seed=0, should_stop=never
+        )
+        shown[name] = int((material.pool.answers[bought] < BRANDS).sum())
+    assert shown["mix"] >= 2 * shown["random"]
+
+
+def test_a_pool_of_rare_positives_keeps_everything_else():
+    pool = clouds(np.random.default_rng(0), [200, 200, 200, 900])
+    rare = with_rare_positives(pool, brands=BRANDS, share=0.1, rng=np.random.default_rng(1))
+    counts = np.bincount(rare.answers, minlength=BRANDS + 1)
+    assert counts[BRANDS] == 900
+    assert counts[:BRANDS].sum() == pytest.approx(100, abs=2)
+    # Long-tailed: 1, ½ and ⅓ of 100 × 6/11.
+    assert sorted(counts[:BRANDS]) == [18, 27, 55]
+
+
+def test_labels_to_a_recall_by_hand():
+    curve = [(0, 0.1), (10, 0.5), (20, 0.4), (30, 0.6)]
+    assert labels_to(curve, 0.5) == 10
+    assert labels_to(curve, 0.55) == 30
+    assert labels_to(curve, 0.7) is None
+
+
+def test_the_interval_is_students():
+    values = [0.2, 0.4, 0.45]
+    mean, low, high = interval(values)
+    expected = stats.t.interval(0.9, 2, loc=np.mean(values), scale=stats.sem(values))
+    assert mean == pytest.approx(np.mean(values), abs=1e-4)
+    assert (low, high) == pytest.approx(expected, abs=1e-4)
+    assert interval([0.3]) == [0.3, 0.3, 0.3]
+
+
+@pytest.mark.slow
+def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeypatch):
+    small = {"brands": 2, "train": 60, "closed": 12, "open_": 60, "pool": 80}
+    monkeypatch.setattr(label_efficiency, "QUICK", small)
+    monkeypatch.setattr(label_efficiency, "QUICK_PICTURE", 48)
+    short = {"epochs": 1, "least_steps": 2}
+    monkeypatch.setattr(
+        label_efficiency, "train",
+        lambda **given: train(**given | {"config": given["config"] | short}),
+    )  # fmt: skip
+    monkeypatch.setattr(label_efficiency, "QUICK_BATCH", 4)
+    monkeypatch.setattr(label_efficiency, "STEPS", 2)
+    own = generate(
+        **small, business=0, size=48, seed=9, out=tmp_path / "own", progress=Progress(quiet=True)
+    )
+    result = label_efficiency.run(
+        quick=True, seeds=2, progress=Progress(quiet=True), should_stop=never, manifest=own.path
+    )
+    for setting in ("rare", "negatives", "products"):
+        figures = result[setting]
+        assert figures["budget"] == 8
+        assert set(figures["strategies"]) == set(STRATEGIES)
+        for found in figures["strategies"].values():
+            assert len(found["labels_to_90"]) == 2
+            assert [labels for labels, *_ in found["curve"]] == [0, 4, 8]
+            assert all(low <= recall <= high for _, recall, low, high in found["curve"])
+    assert len(result["rows"]) == 3 * len(STRATEGIES)
+
+
+def test_a_benchmark_that_reads_no_manifest_refuses_one(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "text", "--manifest", "x", "--json", str(tmp_path / "f.json")])
+    assert stopped.value.code == 2
+    assert "takes no --manifest" in capsys.readouterr().err
