@@ -1,4 +1,4 @@
-"""Brand tasks: hard negatives, low-precision brands, uncertain ones, control and probe."""
+"""Brand tasks: a round's mix of strategies on what the scan says of the pool."""
 
 import numpy as np
 from django.db.models import Count
