@@ -3,9 +3,10 @@ brand that their merchant has no licence for.
 
 An image is flagged for the best brand of the classifier, and for the best of the detector, that
 reaches the release's threshold. The four risks need more than a brand: a licence valid today
-settles it (counted, not flagged); a price absurdly below the brand's usual one proposes
-counterfeit; everything else is proposed as infringement. Smear and knock-off are not proposed,
-because no model tells them yet; whether the detector saw a mark is shown as evidence.
+settles it (counted, not flagged); smear and knock-off are proposed where the classifier tells them
+and thinks one likelier than not; a price absurdly below the brand's usual one proposes
+counterfeit; everything else is proposed as infringement (`ml.risks`). Whether the detector saw a
+mark is shown as evidence.
 
 Severity, by which the queue is sorted:
 
@@ -36,8 +37,9 @@ from active_learning.selection.pool import threshold_of
 from annotation.locks import advisory_lock
 from annotation.models import Brand, Flag, Image
 from annotation.models.label import Risk
-from annotation.prices import Usual, is_absurd, usual_prices
+from annotation.prices import Usual, usual_prices
 from annotation.selectors.products import licensed_pairs
+from ml.risks import is_absurd, likely_attack, proposed_risk
 
 BATCH = 5_000
 BOXES = 5  # shown with a flag, the surest ones
@@ -50,7 +52,8 @@ LOCK = "flags"
 @dataclass
 class Hit:
     """A row of a scan above the threshold of a brand: the scores that reached it by model, and
-    the chance of each, by `severity`'s formula."""
+    the chance of each, by `severity`'s formula; `attacks`: chances of what was done to the mark, of
+    those kinds that the classifier tells."""
 
     sha256: str
     brand: str
@@ -58,6 +61,7 @@ class Hit:
     chances: dict[str, float] = field(default_factory=dict)
     boxes: list[dict] = field(default_factory=list)
     variation: str = ""
+    attacks: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,10 @@ def hits(table: pa.Table, release: Release) -> list[Hit]:
         for (row, _brand), hit in found.items():
             boxes = table["detector_boxes"][row].as_py() or []
             hit.boxes = sorted(boxes, key=lambda box: -box["score"])[:BOXES]
+    if "classifier_attacks" in table.column_names:
+        for (row, _brand), hit in found.items():
+            told = table["classifier_attacks"][row].as_py()
+            hit.attacks = {name: round(p, 4) for name, p in told.items() if p is not None}
     _note_variation(table, release, found)
     return list(found.values())
 
@@ -236,7 +244,8 @@ def judge(hit: Hit, image: Image, brand: Brand, ground: Ground) -> dict[str, Any
         return None
     usual = ground.usual.get((brand.pk, product.category)) if product else None
     ratio = usual.ratio(product.price) if usual and product else None
-    risk = Risk.COUNTERFEIT if is_absurd(ratio) else Risk.INFRINGEMENT
+    attack = likely_attack(hit.attacks)
+    risk = proposed_risk(attack, ratio)
     price = product.price if product else None
     return {
         "score": max(hit.scores.values()),
@@ -245,12 +254,13 @@ def judge(hit: Hit, image: Image, brand: Brand, ground: Ground) -> dict[str, Any
         "release": ground.release,
         "evidence": {
             "scores": hit.scores,
+            "attacks": hit.attacks,
             "boxes": hit.boxes,
             "licensed": None if merchant_id is None else False,
             "price": None if price is None else float(price),
             "usual_price": usual.price if usual else None,
             "price_ratio": None if ratio is None else round(ratio, 4),
-            "why": reasons(hit, image, brand, is_absurd(ratio)),
+            "why": reasons(hit, image, brand, attack, is_absurd(ratio)),
         },
     }
 
@@ -261,10 +271,12 @@ def severity(hit: Hit, risk: str, *, protected: bool) -> float:
     return chance * WEIGHT[Risk(risk)] * (PROTECTED if protected else 1)
 
 
-def reasons(hit: Hit, image: Image, brand: Brand, absurd: bool) -> list[str]:
+def reasons(hit: Hit, image: Image, brand: Brand, attack: str | None, absurd: bool) -> list[str]:
     """What speaks for the proposal, as the words of `annotation.selectors.review.REASONS`."""
     product = image.product
     said = ["no_licence" if product and product.merchant_id else "merchant_unknown"]
+    if attack is not None:
+        said.append(attack)
     if absurd:
         said.append("price_absurd")
     if any(box["brand"] == brand.key for box in hit.boxes):

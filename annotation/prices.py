@@ -16,9 +16,6 @@ from django.db import connection
 from annotation.models import Brand
 
 LEAST_PRODUCTS = 5  # fewer have no usual price
-# At or below this share of the usual price nobody sells the real thing. In the generated worlds
-# nine fakes in ten are below it, and one knock-off in ten.
-ABSURD_RATIO = 0.2
 
 # A product's brand is what people decided of one of its pictures, else the product table's word.
 SOLD = """
@@ -102,7 +99,3 @@ def usual_of(prices: Sequence[tuple[float, bool]]) -> Usual | None:
         if len(speaks) >= LEAST_PRODUCTS:
             return Usual(median(speaks), len(speaks), licensed)
     return None
-
-
-def is_absurd(ratio: float | None) -> bool:
-    return ratio is not None and ratio <= ABSURD_RATIO

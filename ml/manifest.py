@@ -178,3 +178,9 @@ def read_manifest(path: Path | str) -> Manifest:
         raise InputError(f"{path}: not a manifest: {error}") from error
     check(table)
     return Manifest(table=table, path=path, sha256=manifest_hash(table))
+
+
+def group_keys(rows: pa.Table) -> list[str]:
+    """[n]: the row's group of near-duplicates; a row without is a group by itself."""
+    columns = (rows[name].to_pylist() for name in ("group", "sha256", "image"))
+    return [group or sha256 or image for group, sha256, image in zip(*columns, strict=True)]

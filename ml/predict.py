@@ -14,6 +14,7 @@ from ml.artifact import Artifact, identity, read_artifact
 from ml.errors import Cancelled, InputError
 from ml.images import cores, image_paths, read_ahead
 from ml.manifest import Manifest
+from ml.models.attacks import attacks_told
 from ml.models.base import (
     AnyPredictor,
     FusionPredictor,
@@ -23,6 +24,7 @@ from ml.models.base import (
     TitlePredictor,
 )
 from ml.pipeline import Inputs, Pipeline
+from ml.progress import Progress
 
 
 def load_models(directories: Sequence[Path]) -> dict[str, AnyPredictor]:
@@ -97,11 +99,31 @@ def score(
         yield found
 
 
+def score_all(
+    predictors: Mapping[str, AnyPredictor],
+    inputs: Inputs,
+    *,
+    progress: Progress | None = None,
+    cascade: bool = False,
+    workers: int | None = None,
+    should_stop: ShouldStop = lambda: False,
+) -> dict[str, Predictions]:
+    """As `score`, each model's batches as one; what is scored must fit in memory."""
+    parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
+    batches = score(predictors, inputs, cascade=cascade, workers=workers, should_stop=should_stop)
+    for i, batch in enumerate(batches):
+        if progress is not None:
+            progress.report("score", i * inputs.batch / len(inputs))
+        for kind, found in batch.items():
+            parts[kind].append(found)
+    return {kind: Predictions.join(found) for kind, found in parts.items()}
+
+
 def predict(
     *, directories: Sequence[Path], images: Sequence[Path], titles: Sequence[str]
 ) -> list[dict[str, Any]]:
     """For each image its path, then for each title its text, and, by kind of model, the scores by
-    label or the boxes.
+    label or the boxes; under `attacks` what a classifier says of the mark, where it tells that.
 
     Raises:
         InputError: there is nothing to score, or no model that could; an image cannot be read.
@@ -171,9 +193,14 @@ def _described(
     rest = iter(asked)
     for batch in score(predictors, inputs):
         for i, one in enumerate(islice(rest, inputs.batch)):
-            yield one | {
+            said: dict[str, Any] = {
                 kind: _describe(predictors[kind].labels, found, i) for kind, found in batch.items()
             }
+            for found in batch.values():
+                if found.attacks is not None:
+                    told = attacks_told(found.attacks[i])
+                    said["attacks"] = {name: round(chance, 6) for name, chance in told.items()}
+            yield one | said
 
 
 def _describe(labels: Sequence[str], predictions: Predictions, i: int) -> Any:

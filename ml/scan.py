@@ -4,7 +4,7 @@ presence means it is complete; a stopped scan goes on with the first that is mis
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from ml.artifact import META, file_sha256
 from ml.errors import InputError
 from ml.files import replacing, write_atomically
 from ml.manifest import Manifest, read_manifest
+from ml.models.attacks import ATTACKS, attacks_told
 from ml.models.base import AnyPredictor, Predictions, ShouldStop
 from ml.pipeline import Pipeline
-from ml.predict import inputs_of, load_models, score
+from ml.predict import inputs_of, load_models, score_all
 from ml.progress import Progress
 
 SUMMARY = "scan.json"
@@ -29,6 +30,7 @@ FOUND_BOX = pa.struct(
     [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
     + [("brand", pa.string()), ("score", pa.float32())]
 )
+ATTACK_CHANCES = pa.struct([(name, pa.float32()) for name in ATTACKS])
 ARRANGEMENT = pa.struct([(name, pa.float32()) for name in ("none", "collage", "stack")])
 
 
@@ -73,14 +75,14 @@ def scan(
     for i in missing:
         progress.report("scan", i / len(shards))
         start = i * shard_size
-        batches = score(
+        found = score_all(
             predictors,
             inputs.slice(start, start + shard_size),
             cascade=cascade,
             workers=workers,
             should_stop=should_stop,
         )
-        table = _shard(rows.slice(start, shard_size), predictors, batches)
+        table = _shard(rows.slice(start, shard_size), predictors, found)
         with replacing(shards[i]) as partial:
             write_shard(table.replace_schema_metadata({IDENTITY: identity}), partial)
     summary = {
@@ -107,47 +109,45 @@ def write_shard(table: pa.Table, path: Path) -> None:
 def _shard(
     rows: pa.Table,
     predictors: Mapping[str, AnyPredictor],
-    scores: Iterable[Mapping[str, Predictions]],
+    said: Mapping[str, Predictions],
 ) -> pa.Table:
-    parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for batch in scores:
-        for kind, predictions in batch.items():
-            parts[kind].append(predictions)
     columns: dict[str, pa.Array] = {
         "sha256": rows["sha256"].combine_chunks(),
         "group": rows["group"].combine_chunks(),
     }
-    for kind, batches in parts.items():
-        columns |= COLUMNS[kind](predictors[kind].labels, batches)
+    for kind, found in said.items():
+        columns |= COLUMNS[kind](predictors[kind].labels, found)
     return pa.table(columns)
 
 
-def classifier_columns(
-    labels: Sequence[str], batches: Sequence[Predictions]
-) -> dict[str, pa.Array]:
-    """The best brands, their probabilities, the background's, and the embedding."""
-    embeddings = np.concatenate([batch.embeddings for batch in batches])
+def classifier_columns(labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
+    """The best brands, their probabilities, the background's, the embedding, and, where it tells
+    them, the chances of attacks."""
+    embeddings = found.embeddings
+    assert embeddings is not None  # noqa: S101 — a classifier gives them
     halves = pa.array(embeddings.astype(np.float16).reshape(-1), pa.float16())
     ends = np.arange(len(embeddings) + 1, dtype=np.int32) * embeddings.shape[1]
-    return _brand_columns("classifier", labels, batches) | {
+    columns = _brand_columns("classifier", labels, found) | {
         "embedding": pa.ListArray.from_arrays(pa.array(ends), halves),
     }
+    if found.attacks is not None:
+        rows = [attacks_told(row) for row in found.attacks]
+        columns["classifier_attacks"] = pa.array(rows, ATTACK_CHANCES)
+    return columns
 
 
-def text_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+def text_columns(labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
     """The best brands by the title, their probabilities, and the background's."""
-    return _brand_columns("text", labels, batches)
+    return _brand_columns("text", labels, found)
 
 
-def fusion_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+def fusion_columns(labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
     """The best brands by all models together, their probabilities, and the background's."""
-    return _brand_columns("fusion", labels, batches)
+    return _brand_columns("fusion", labels, found)
 
 
-def _brand_columns(
-    kind: str, labels: Sequence[str], batches: Sequence[Predictions]
-) -> dict[str, pa.Array]:
-    scores = np.concatenate([batch.probabilities for batch in batches])
+def _brand_columns(kind: str, labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
+    scores = _probabilities(found)
     order = np.argsort(-scores[:, :-1], axis=1, kind="stable")[:, :TOP]
     names = np.array(labels, dtype=object)[order]
     return {
@@ -159,25 +159,29 @@ def _brand_columns(
     }
 
 
-def detector_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+def detector_columns(labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
     """The boxes, best first; null where the detector did not look."""
     boxes = [
-        None if found is None else [vars(box) for box in found]
-        for batch in batches
-        for found in batch.boxes or ()
+        None if of_image is None else [vars(box) for box in of_image]
+        for of_image in found.boxes or ()
     ]
     return {"detector_boxes": pa.array(boxes, pa.list_(FOUND_BOX))}
 
 
-def variation_columns(labels: Sequence[str], batches: Sequence[Predictions]) -> dict[str, pa.Array]:
+def variation_columns(labels: Sequence[str], found: Predictions) -> dict[str, pa.Array]:
     """The three probabilities, and 1 − none."""
-    scores = np.concatenate([batch.probabilities for batch in batches])
+    scores = _probabilities(found)
     rows = [dict(zip(labels, map(float, row), strict=True)) for row in scores]
     none = scores[:, list(labels).index("none")]
     return {
         "variation": pa.array(rows, ARRANGEMENT),
         "variation_score": pa.array(1 - none, pa.float32()),
     }
+
+
+def _probabilities(found: Predictions) -> np.ndarray:
+    assert found.probabilities is not None  # noqa: S101 — all but a detector give them
+    return found.probabilities
 
 
 COLUMNS = {

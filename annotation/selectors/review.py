@@ -22,6 +22,8 @@ OVERRIDDEN = Q(state=Flag.State.CORRECTED) | (FOUND & ~Q(verdict__risk=F("risk")
 REASONS = {
     "no_licence": _("the merchant has no licence for the brand today"),
     "merchant_unknown": _("nobody knows who sells it"),
+    "smear": _("the mark looks smeared or covered"),
+    "knock_off": _("the mark looks like a knock-off's"),
     "price_absurd": _("the price is absurdly low for the brand"),
     "mark_seen": _("the detector sees a mark of the brand"),
     "look_only": _("the classifier knows the look; the detector sees no mark of the brand"),

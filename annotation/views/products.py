@@ -18,6 +18,7 @@ from annotation.review_filters import FlagFilter, MerchantFilter, ProductFilter
 from annotation.selectors import products as selectors
 from annotation.selectors import review as review_selectors
 from annotation.views.review import may_judge
+from ml.risks import is_absurd
 
 PER_PAGE = 40
 BARS = 16
@@ -208,7 +209,7 @@ def _price_picture(shown: Product, brand: Brand) -> PricePicture | None:
     return PricePicture(
         usual=usual,
         ratio=ratio,
-        absurd=prices.is_absurd(ratio),
+        absurd=is_absurd(ratio),
         bars=bars,
         mark=None if own is None else 160 * own / high,
         middle=160 * usual.price / high,

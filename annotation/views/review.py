@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation import copies, prices, review, selectors
+from annotation import copies, review, selectors
 from annotation.access import STAFF, PageRequest, Role, may, roles_allowed
 from annotation.cards import answer_text
 from annotation.listing import listing
@@ -22,6 +22,7 @@ from annotation.review_filters import FlagFilter
 from annotation.selectors import cases
 from annotation.selectors import review as queue_selectors
 from annotation.tasks import find_copies
+from ml.risks import is_absurd
 
 PAGE = 24
 REVIEWERS = (Role.OPERATIONS,)
@@ -96,7 +97,7 @@ def _evidence(flag: Flag) -> dict:
         "guideline": selectors.guideline(brand=flag.brand),
         "others": queue_selectors.other_pictures(flag),
         "decision": queue_selectors.decisions(images=[flag.image]).get(flag.image_id),
-        "absurd": prices.is_absurd(flag.evidence.get("price_ratio")),
+        "absurd": is_absurd(flag.evidence.get("price_ratio")),
         "risks": Risk.choices,
         "brands": Brand.objects.exclude(state=Brand.State.RETIRED).order_by("name_en"),
     }

@@ -1,6 +1,6 @@
 """The article's table of what models find alone, in pairs and all together, on generated worlds:
-by one common threshold and by one a brand, by noisy-or and by the fitted fusion; and what each
-finds that another misses."""
+by one common threshold and by one a brand, by noisy-or and by the fitted fusion; what each finds
+that another misses; and whether the risk of what all together find is told."""
 
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ import pyarrow as pa
 from ml.artifact import Artifact, read_artifact
 from ml.bench.rows import means
 from ml.evaluate.recall import common_threshold, flagged, hits, mean_recall, recall_by_brand
+from ml.evaluate.risks import Prices, attack_figures, risk_figures, usual_prices
+from ml.evaluate.run import TEST_SPLITS
 from ml.evaluate.scored import fitting_half
 from ml.manifest import Manifest
 from ml.models.base import ShouldStop
@@ -27,8 +29,15 @@ from ml.train import train
 
 FLAG_RATIO = 0.01
 HOLDOUT = 0.2
-SIZES = {"brands": 24, "train": 3_600, "closed": 1_200, "open_": 8_000, "business": 600}
-QUICK = {"brands": 8, "train": 900, "closed": 300, "open_": 2_000, "business": 200}
+SIZES = {
+    "brands": 24,
+    "train": 3_600,
+    "closed": 1_200,
+    "open_": 8_000,
+    "business": 600,
+    "audit": 600,
+}
+QUICK = {"brands": 8, "train": 900, "closed": 300, "open_": 2_000, "business": 200, "audit": 200}
 MODELS: dict[str, dict[str, Any]] = {
     "classifier": {"epochs": 24},
     "detector": {"steps": 1_500},
@@ -55,23 +64,29 @@ SETS = (
 
 def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
     """`rows`: one for every set of models, way and seed; `mean`: the same over the seeds;
-    `complementarity`: of each model's hits the share that another misses."""
+    `complementarity`: of each model's hits the share that another misses; `risks`, a seed: of
+    what is found by all models with a threshold a brand (`ml.evaluate.risks`)."""
     rows: list[dict[str, Any]] = []
     complements: list[dict[str, Any]] = []
+    risks: list[dict[str, Any]] = []
     for seed in range(1, seeds + 1):
         with (
             tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder,
             progress.part((seed - 1) / seeds, seed / seeds) as part,
         ):
-            fitted, tested, table = _models_and_scores(
+            fitted, tested, world = _models_and_scores(
                 seed, Path(folder), part, should_stop, quick=quick
             )
+            table = world.rows(*TEST_SPLITS)
+            usual = usual_prices(world.rows("train"))
+            risks.append({"seed": seed} | _risks(fitted, tested, table, usual))
             rows += [row | {"seed": seed} for row in _rows(fitted, tested, table)]
             complements += [c | {"seed": seed} for c in _complements(fitted, tested, table)]
     return {
         "rows": rows,
         "mean": means(rows, ("name", "way")),
         "complementarity": means(complements, ("found_by", "missed_by")),
+        "risks": risks,
         "flag_ratio": FLAG_RATIO,
         "sizes": QUICK if quick else SIZES,
     }
@@ -79,16 +94,16 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
 
 def _models_and_scores(
     seed: int, folder: Path, progress: Progress, should_stop: ShouldStop, *, quick: bool
-) -> tuple[Material, Material, pa.Table]:
+) -> tuple[Material, Material, Manifest]:
     with progress.part(0.0, 0.8) as part:
         world, artifacts = trained_models(seed, folder, part, should_stop, quick=quick)
     with progress.part(0.8, 1.0) as part:
-        table = world.rows("closed", "open", "business")
+        table = world.rows(*TEST_SPLITS)
         fitted, tested = (
             gather(artifacts, world, rows, progress=part, should_stop=should_stop)
             for rows in (fitting_rows(world, holdout=HOLDOUT), table)
         )
-    return fitted, tested, table
+    return fitted, tested, world
 
 
 def trained_models(
@@ -176,6 +191,13 @@ def _measured(table: pa.Table) -> np.ndarray:
     opened = np.array(table["split"].to_pylist()) == "open"
     opened[np.flatnonzero(opened)[fitting_half(table.filter(pa.array(opened)))]] = False
     return opened
+
+
+def _risks(fitted: Material, tested: Material, table: pa.Table, usual: Prices) -> dict[str, Any]:
+    before, after = _scores(fitted, tested, SETS[-1])["fitted"]
+    limits = thresholds_of(fitted, before, flag_ratio=FLAG_RATIO)
+    found = hits(after, tested.chosen, limits)
+    return risk_figures(table, found, tested.attacks, usual) | attack_figures(table, tested.attacks)
 
 
 def _complements(fitted: Material, tested: Material, table: pa.Table) -> list[dict[str, Any]]:

@@ -9,8 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ml.errors import InputError
-from ml.evaluate.scored import group_keys
-from ml.manifest import Manifest
+from ml.manifest import Manifest, group_keys
 from ml.models.brand_rows import BACKGROUND, KNOWN
 
 UNKNOWN = -1

@@ -8,7 +8,8 @@ from scipy.special import expit, logit
 from ml.errors import InputError
 from ml.evaluate.outcomes import Outcomes, outcomes
 from ml.evaluate.recall import common_threshold
-from ml.evaluate.scored import Scored, fitting_half, group_keys
+from ml.evaluate.scored import Scored, fitting_half
+from ml.manifest import group_keys
 
 COMMON = "*"
 UNFITTED = 0.5

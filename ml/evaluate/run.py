@@ -11,12 +11,13 @@ import pyarrow as pa
 from ml.errors import InputError
 from ml.evaluate.judging import judge
 from ml.evaluate.report import build_report
+from ml.evaluate.risks import attack_figures, risk_figures, usual_prices
 from ml.evaluate.scored import scored
 from ml.evaluate.scores_file import scores_path, write_scores
 from ml.images import image_area
 from ml.manifest import read_manifest
-from ml.models.base import FusionPredictor, Predictions, ShouldStop
-from ml.predict import inputs_of, load_models, score
+from ml.models.base import FusionPredictor, ShouldStop
+from ml.predict import inputs_of, load_models, score_all
 from ml.progress import Progress
 
 TEST_SPLITS = ("closed", "open", "business")
@@ -49,22 +50,23 @@ def evaluate(
         raise InputError(f"{data.path}: no rows with split {', '.join(TEST_SPLITS)}")
     predictors = load_models(models)
     inputs = inputs_of(data, rows, predictors)
-    parts: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for i, batch in enumerate(score(predictors, inputs, should_stop=should_stop)):
-        progress.report("score", i * inputs.batch / len(inputs))
-        for kind, predictions in batch.items():
-            parts[kind].append(predictions)
+    said = score_all(predictors, inputs, progress=progress, should_stop=should_stop)
     share = box_shares(rows, inputs.paths)
+    attacks = next((one.attacks for one in said.values() if one.attacks is not None), None)
+    usual = usual_prices(data.rows("train", "val"))
     reports = {}
-    for kind, found in parts.items():
+    for kind, found in said.items():
         model = predictors[kind]
         look = getattr(model, "look", False)  # a variation model's
-        own = scored(kind, model.labels, rows, found, share, look=look)
+        own = scored(kind, model.labels, rows, [found], share, look=look)
         fixed = model.thresholds if isinstance(model, FusionPredictor) else None
         thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio, own=fixed)
         reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}
+        if kind != "variation":
+            reports[kind] |= risk_figures(rows, outcomes.hit, attacks, usual)
+            reports[kind] |= attack_figures(rows, attacks) if kind == "classifier" else {}
         if scores is not None:
-            path = scores_path(scores, kind if len(parts) > 1 else None)
+            path = scores_path(scores, kind if len(said) > 1 else None)
             write_scores(path, own, outcomes, kind=kind, thresholds=thresholds)
             reports[kind]["scores"] = path.name
     for report in reports.values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from ml.manifest import group_keys
 from ml.models.base import Box, Predictions
 from ml.models.box_scores import best_box_scores
 
@@ -87,12 +88,6 @@ def scored(
         arranged = 1 - probabilities[:, [list(labels).index("none")]]
         return Scored(rows, ["variation"], arranged, box_share=box_share, look=look)
     return Scored(rows, list(labels[:-1]), probabilities[:, :-1], box_share=box_share)
-
-
-def group_keys(rows: pa.Table) -> list[str]:
-    """[n]: the row's group of near-duplicates; a row without is a group by itself."""
-    columns = (rows[name].to_pylist() for name in ("group", "sha256", "image"))
-    return [group or sha256 or image for group, sha256, image in zip(*columns, strict=True)]
 
 
 def fitting_half(rows: pa.Table) -> np.ndarray:

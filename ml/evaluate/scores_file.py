@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from ml.errors import InputError
 from ml.evaluate.outcomes import Outcomes
-from ml.evaluate.scored import Scored, group_keys
+from ml.evaluate.scored import Scored
 from ml.files import replacing
+from ml.manifest import group_keys
 
 META = b"touchstone.scores"
 CONTEXT = ("image", "sha256", "has_logo", "attack", "source", "category", "variation")

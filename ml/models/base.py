@@ -51,12 +51,15 @@ class Predictions:
     Attributes:
         probabilities: (n, len(labels)) float32, calibrated, rows sum to 1.
         embeddings: (n, d) float32, L2-normalised.
+        attacks: (n, len(ATTACKS)) float32, the chances that the brand's mark, if there is one, is
+            smeared or covered, or a knock-off's (`ml.models.attacks`); NaN for what is not told.
         boxes: for each image its boxes, best first; None where a cascade left the image out, which
             is not the same as no boxes.
     """
 
     probabilities: np.ndarray | None = None
     embeddings: np.ndarray | None = None
+    attacks: np.ndarray | None = None
     boxes: list[list[Box] | None] | None = None
 
     @property
@@ -69,7 +72,7 @@ class Predictions:
         """One model's batches as one."""
         arrays = {
             name: np.concatenate([getattr(batch, name) for batch in batches])
-            for name in ("probabilities", "embeddings")
+            for name in ("probabilities", "embeddings", "attacks")
             if batches and getattr(batches[0], name) is not None
         }
         boxes = [found for batch in batches for found in batch.boxes or ()]

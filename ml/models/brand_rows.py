@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.errors import InputError
-from ml.manifest import Manifest
+from ml.manifest import Manifest, group_keys
 from ml.models.negatives import choose_negatives
 from ml.models.samples import ENOUGH_TO_CALIBRATE, held_out
 
@@ -55,7 +55,7 @@ def choose_brand_rows(
     answered = positive | background
     validation = _answered(manifest.rows("val"))
     if len(validation) < ENOUGH_TO_CALIBRATE:
-        held = answered & held_out(_groups(table), holdout) & ~_small(brand, labels)
+        held = answered & held_out(group_keys(table), holdout) & ~_small(brand, labels)
         validation = pa.concat_tables([validation, table.filter(held)])
         answered &= ~held
     negatives = _negatives(
@@ -132,11 +132,6 @@ def _small(brand: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 
 def _answered(table: pa.Table) -> pa.Table:
     return table.filter(pa.array([a in KNOWN for a in _column(table, "answer")], pa.bool_()))
-
-
-def _groups(table: pa.Table) -> list[str]:
-    """A row without a group is its own."""
-    return [g or s or i for g, s, i in _columns(table, "group", "sha256", "image")]
 
 
 def _column(table: pa.Table, name: str) -> list:

@@ -3,24 +3,29 @@
 Rows answered `brand` are positives; `none` and `other` are the background; a brand in `excluded`
 is a partial negative (−log(1 − p)), also on rows whose brand is unknown. Other unlabelled rows are
 not trained on.
+
+Beside the brand it tells smears and knock-offs, where it can (`ml.models.attacks`).
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from ml.artifact import Artifact
 from ml.images import image_paths, read_squares
-from ml.manifest import Manifest
+from ml.manifest import Manifest, group_keys
+from ml.models.attacks import ATTACKS, UNKNOWN, attack_classes, fit_probe
 from ml.models.base import ShouldStop
 from ml.models.brand_rows import choose_brand_rows, excluded, targets
 from ml.models.config import NetConfig, inherited, memory_side, with_preset
 from ml.models.device import choose_device, has_fast_bfloat16
 from ml.models.net_predictor import NetPredictor
-from ml.models.net_training import train_net
+from ml.models.net_training import Embed, train_net
 from ml.models.samples import Samples
 from ml.progress import Progress
 
@@ -104,7 +109,24 @@ def train(
         device=device,
         progress=progress,
         should_stop=should_stop,
+        probe=partial(_probe_attacks, manifest, config.size or 0, should_stop),
     )
+
+
+def _probe_attacks(
+    manifest: Manifest, side: int, should_stop: ShouldStop, embed: Embed
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit the probe on all rows with a known risk, as whole images: of these there are few."""
+    rows = manifest.rows("train", "val")
+    classes = attack_classes(rows)
+    known = np.flatnonzero(classes != UNKNOWN)
+    if not np.isin(classes[known], range(1, len(ATTACKS) + 1)).any():
+        return {}, {}
+    rows = rows.take(known)
+    paths = image_paths(manifest, rows["image"].to_pylist())
+    embeddings = embed(read_squares(paths, side, should_stop=should_stop))
+    probe, found = fit_probe(embeddings, classes[known], group_keys(rows))
+    return {} if probe is None else {"attacks": probe.as_calibration()}, {"attacks": found}
 
 
 def _samples(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ml.artifact import Artifact
+from ml.models.attacks import probe_of
 from ml.models.augment import normalise, to_input
 from ml.models.backbone import load_weights, make_net
 from ml.models.base import Predictions, SquarePredictor, parse_config
@@ -31,11 +32,12 @@ class NetPredictor(SquarePredictor):
         load_weights(self.net, artifact)
         self.net.to(self.device).eval()
         self._temperature = float(artifact.calibration.get("temperature", 1.0))
+        self._attacks = probe_of(artifact.calibration)
 
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """See `ml.models.base.Predictor`."""
         logits, features = forward(self.net, squares, self.device)
-        return classified(logits, features, self._temperature)
+        return classified(logits, features, self._temperature, self._attacks)
 
     def output_of(self, label: int) -> int:
         """The network's output that speaks for a label, by their places."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,15 @@ from ml.models.calibration import fit_temperature, negative_log_likelihood
 from ml.models.config import NetConfig
 from ml.models.fitting import Fitting, Schedule, remove_checkpoint
 from ml.models.net_predictor import forward
+from ml.models.outputs import normalised
 from ml.models.samples import Samples, balanced_epoch
 from ml.progress import Progress
 
 log = logging.getLogger(__name__)
+
+# From embeddings [n, d] of squares [n, s, s, 3] to entries of the calibration and of the metrics.
+Embed = Callable[[np.ndarray], np.ndarray]
+Probe = Callable[[Embed], tuple[dict[str, Any], dict[str, Any]]]
 
 
 def train_net(
@@ -41,12 +47,14 @@ def train_net(
     device: torch.device,
     progress: Progress,
     should_stop: ShouldStop,
+    probe: Probe | None = None,
 ) -> Artifact:
     """Fit, calibrate on `validation`, and write the artifact.
 
     Args:
         config: with its preset filled in.
         balance: see `balanced_epoch`.
+        probe: what else the trained network's features are to tell.
     """
     torch.manual_seed(config.seed)
     net = make_net(config, len(labels))
@@ -62,6 +70,10 @@ def train_net(
         net = fitting.run(batches.loss, progress=part, should_stop=should_stop)
     temperature, metrics = _validate(net, validation, device)
     progress.report("calibrate", 0.98, **metrics)
+    calibration: dict[str, Any] = {"temperature": temperature}
+    if probe is not None:
+        told, measured = probe(lambda squares: normalised(forward(net, squares, device)[1]))
+        calibration, metrics = calibration | told, metrics | measured
     save_weights(net, out)
     artifact = Artifact(
         kind=kind,
@@ -70,7 +82,7 @@ def train_net(
         manifest_sha256=manifest.sha256,
         code_version=code_version(),
         metrics=metrics | {"rows": len(samples), "steps": schedule.steps},
-        calibration={"temperature": temperature},
+        calibration=calibration,
         files={WEIGHTS: ""},
     )
     written = write_artifact(artifact, out)

@@ -18,7 +18,7 @@ import torch
 from ml.artifact import Artifact
 from ml.errors import InputError
 from ml.images import image_paths, read_squares
-from ml.manifest import Manifest
+from ml.manifest import Manifest, group_keys
 from ml.models.base import Predictions, ShouldStop
 from ml.models.config import NetConfig, inherited, memory_side, with_preset
 from ml.models.device import choose_device, has_fast_bfloat16
@@ -162,8 +162,7 @@ def variation_rows(manifest: Manifest, config: Config) -> tuple[pa.Table, pa.Tab
     validation = validation.filter(pa.array(known, pa.bool_()))
     if len(validation) >= ENOUGH_TO_CALIBRATE:
         return table, validation
-    columns = (table[name].to_pylist() for name in ("group", "sha256", "image"))
-    held = held_out([g or s or i for g, s, i in zip(*columns, strict=True)], config.holdout)
+    held = held_out(group_keys(table), config.holdout)
     # A class of few images gives none away, and one that is not known has none to give.
     held &= np.array([counts[name] >= 5 and name is not None for name in names], bool)
     return table.filter(pa.array(~held)), pa.concat_tables(

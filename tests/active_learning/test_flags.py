@@ -18,7 +18,7 @@ from active_learning.jobs import JobError
 from active_learning.models import Scan
 from annotation import review
 from annotation.models import Brand, Flag, Image, ImageGroup, Label
-from ml.scan import FOUND_BOX
+from ml.scan import ATTACK_CHANCES, FOUND_BOX
 from tests.active_learning.factories import ReleaseFactory, ScanFactory
 from tests.annotation.review_rows import make_merchant, make_product
 from tests.factories import BrandFactory, ImageFactory
@@ -44,8 +44,11 @@ def scanned(release, folder: Path, rows: list[dict], *, manifest: str = "0") -> 
     names = []
     for part in range(2):
         of_part = rows[part::2]
+        attacks = [row.get("attacks") for row in of_part]
+        told = {"classifier_attacks": pa.array(attacks, ATTACK_CHANCES)} if any(attacks) else {}
         table = pa.table(
-            {
+            told
+            | {
                 "sha256": [row["image"].sha256 for row in of_part],
                 "classifier_brands": [[row.get("brand", "acme"), "other"] for row in of_part],
                 "classifier_scores": pa.array(
@@ -121,6 +124,23 @@ def test_an_absurd_price_proposes_counterfeit_and_comes_first(champion, brands, 
     assert worst.evidence["usual_price"] == 320
     assert worst.evidence["price_ratio"] == 0.0625
     assert "price_absurd" in worst.evidence["why"]
+
+
+def test_a_smear_or_a_knock_off_that_the_classifier_tells_is_proposed(champion, brands, tmp_path):
+    likely, doubtful, untold = sold(), sold(), sold()
+    scan = scanned(champion, tmp_path, [
+        {"image": likely, "score": 0.9, "attacks": {"smear": None, "knock_off": 0.8}},
+        {"image": untold, "score": 0.9},
+        {"image": doubtful, "score": 0.9, "attacks": {"smear": 0.3, "knock_off": 0.2}},
+    ])  # fmt: skip
+    flags.raise_flags(scan=scan, on=TODAY)
+    found = {flag.image_id: flag for flag in Flag.objects.all()}
+    assert found[likely.pk].risk == "knock_off"
+    assert found[likely.pk].evidence["attacks"] == {"knock_off": 0.8}
+    assert "knock_off" in found[likely.pk].evidence["why"]
+    assert found[doubtful.pk].risk == "infringement"
+    assert found[untold.pk].evidence["attacks"] == {}
+    assert found[likely.pk].severity > found[doubtful.pk].severity
 
 
 def test_severity_follows_its_formula():

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from annotation.prices import is_absurd, prices_of, usual_of, usual_prices
+from annotation.prices import prices_of, usual_of, usual_prices
+from ml.risks import is_absurd
 from tests.annotation.review_rows import make_merchant, make_product
 from tests.factories import BrandFactory, ImageFactory
 

@@ -9,7 +9,7 @@ import pytest
 
 from ml.bench import classifier, copies, fusion, select, synth, text, titles
 from ml.cli import main
-from ml.manifest import conform, read_manifest
+from ml.manifest import Manifest, conform, read_manifest
 from ml.models.fusion.material import Material
 from ml.progress import Progress
 from ml.synth import generate
@@ -113,6 +113,7 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
                     "image": [f"{i}.jpg" for i in range(900)],
                     "split": split,
                     "has_logo": np.arange(900) % 2 == 0,
+                    "risk": np.where(truth < 0, None, np.where(truth % 2, "smear", "infringement")),
                 }
             )
         )
@@ -120,7 +121,7 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
         return (
             Material(before, chosen, opened, groups),
             Material(after, truth, split == "open", groups),
-            table,
+            Manifest(table, tmp_path / "world.parquet", "0" * 64),
         )
 
     monkeypatch.setattr(fusion, "_models_and_scores", drawn)
@@ -136,6 +137,9 @@ def test_the_fusion_benchmark_has_a_row_for_every_set_of_models(tmp_path, monkey
     recall = {(row["name"], row["way"]): row["closed_mean_recall"] for row in figures["mean"]}
     alone = max(recall[kind, "fitted"] for kind in ("classifier", "detector", "text"))
     assert recall["classifier + detector + text", "fitted"] > alone + 0.15
+    risks = figures["risks"][0]["risks"]  # no model tells smears here: all are infringements
+    assert risks["right"]["value"] == risks["by_price_alone"]["value"]
+    assert {pair["said"] for pair in risks["pairs"]} == {"infringement"}
     # Whatever one sees, another sees half the time.
     assert all(0.3 < pair["share"] < 0.7 for pair in figures["complementarity"])
 

@@ -15,6 +15,7 @@ from active_learning.filters import STRATEGIES
 from active_learning.gate import reasons_in_words, verdict_in_words
 from active_learning.measures import Figure
 from annotation.files import signed_url
+from annotation.models.label import Risk
 
 register = template.Library()
 
@@ -85,6 +86,7 @@ WORDS = {
     "operations": gettext_lazy("operations staff"),
     "ml_engineer": gettext_lazy("ML engineer"),
     "admin": gettext_lazy("administrator"),
+    **{value: gettext_lazy(label) for value, label in Risk.choices},
     **dict(STRATEGIES),
 }
 

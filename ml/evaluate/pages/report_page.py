@@ -13,6 +13,7 @@ from ml.evaluate.pages.charts import (
 from ml.evaluate.pages.markup import Markup, tag
 from ml.evaluate.pages.parts import (
     bar_row,
+    between,
     figure,
     headline,
     legend,
@@ -44,7 +45,7 @@ def report_page(report: Report) -> str:
 
 def _model(report: Report, several: bool) -> Markup:
     left = [part(report) for part in (_sweep, _thresholds, _brands)]
-    right = [part(report) for part in (_calibration, _confusion)]
+    right = [part(report) for part in (_calibration, _confusion, _risks)]
     stacks = [[part for part in side if part] for side in (left, right)]
     return tag(
         "article",
@@ -194,6 +195,33 @@ def _confusion(report: Report) -> Markup | None:
         "at any threshold; the brands most often mixed up. Tint: share of the row."
     )
     return panel("Brands taken for others", confusion_chart(found), table(head, rows), note=note)
+
+
+def _risks(report: Report) -> Markup | None:
+    found = report.get("risks")
+    if not found:
+        return None
+    right, alone = found["right"], found["by_price_alone"]
+    said = (
+        f"Of {right['n']:,} found items the risk was right in {right['value']:.1%} "
+        f"({between((right['low'], right['high']), share=True)}); by licence and price alone in "
+        f"{alone['value']:.1%}."
+    )
+    told = [
+        f"{name} ranked above neither in {one['auc']:.0%} of pairs "
+        f"({between(one['interval'], share=True)})"
+        for name, one in report.get("attacks", {}).items()
+    ]
+    rows = [
+        tag(
+            "tr",
+            named(f"{pair['true']} → {pair['said']}", most=36),
+            tag("td", f"{pair['n']:,}", class_="number"),
+        )
+        for pair in sorted(found["pairs"], key=lambda pair: -pair["n"])
+    ]
+    note = " ".join([said, *([f"By the picture: {'; '.join(told)}."] if told else [])])
+    return panel("Which risk it is", table(("risk → proposed", "images"), rows), note=note)
 
 
 def _calibration(report: Report) -> Markup | None:

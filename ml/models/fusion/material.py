@@ -9,13 +9,13 @@ import pyarrow as pa
 from ml import models
 from ml.artifact import Artifact
 from ml.errors import InputError
-from ml.evaluate.scored import fitting_half, group_keys
-from ml.manifest import Manifest
-from ml.models.base import Predictions, ShouldStop
+from ml.evaluate.scored import fitting_half
+from ml.manifest import Manifest, group_keys
+from ml.models.base import ShouldStop
 from ml.models.brand_rows import BACKGROUND, KNOWN
 from ml.models.fusion.scores import BRAND_MODELS, Parts, align
 from ml.models.samples import ENOUGH_TO_CALIBRATE, held_out
-from ml.predict import inputs_of, score
+from ml.predict import inputs_of, score_all
 from ml.progress import Progress
 
 
@@ -27,16 +27,19 @@ class Material:
         chosen: [n] the column of the brand shown; −1 where it is none of them.
         is_open: bool [n]: from the open set's fitting half, and so a random sample.
         group: object [n] near-duplicates have one name.
+        attacks: see `Predictions`; None where no model tells any.
     """
 
     parts: Parts
     chosen: np.ndarray
     is_open: np.ndarray
     group: np.ndarray
+    attacks: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "Material":
+        attacks = None if self.attacks is None else self.attacks[rows]
         return Material(
-            self.parts.take(rows), self.chosen[rows], self.is_open[rows], self.group[rows]
+            self.parts.take(rows), self.chosen[rows], self.is_open[rows], self.group[rows], attacks
         )
 
 
@@ -57,18 +60,14 @@ def gather(
     brands = sorted({brand for artifact in artifacts for brand in _brands_of(artifact)})
     predictors = {artifact.kind: models.load(artifact) for artifact in artifacts}
     inputs = inputs_of(manifest, rows, predictors)
-    found: dict[str, list[Predictions]] = {kind: [] for kind in predictors}
-    for i, batch in enumerate(score(predictors, inputs, should_stop=should_stop)):
-        progress.report("score", i * inputs.batch / len(inputs))
-        for kind, predictions in batch.items():
-            found[kind].append(predictions)
-    joined = {kind: Predictions.join(batches) for kind, batches in found.items()}
+    found = score_all(predictors, inputs, progress=progress, should_stop=should_stop)
     labels = {kind: predictor.labels for kind, predictor in predictors.items()}
     titled = np.array([bool(title) for title in rows["title"].to_pylist()], bool)
     is_open = np.array([split == "open" for split in rows["split"].to_pylist()], bool)
-    parts = align(joined, labels, brands=brands, titled=titled)
+    parts = align(found, labels, brands=brands, titled=titled)
     group = np.array(group_keys(rows), dtype=object)
-    return Material(parts, chosen_of(rows, brands), is_open, group)
+    attacks = next((one.attacks for one in found.values() if one.attacks is not None), None)
+    return Material(parts, chosen_of(rows, brands), is_open, group, attacks)
 
 
 def held_out_by_all(artifacts: Sequence[Artifact]) -> float:

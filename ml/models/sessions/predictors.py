@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.artifact import Artifact
+from ml.models.attacks import probe_of
 from ml.models.base import Predictions, SquarePredictor
 from ml.models.looks import ARRANGEMENTS, JOINT, as_arrangements
 from ml.models.outputs import classified
@@ -20,11 +21,12 @@ class ClassSession(SquarePredictor):
         self.side = int(artifact.config["size"])
         self._run = open_session(artifact.path(MODEL))
         self._temperature = float(artifact.calibration.get("temperature", 1.0))
+        self._attacks = probe_of(artifact.calibration)
 
     def predict_squares(self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Predictions:
         """See `ml.models.base.Predictor`."""
         logits, features = self._run(squares)
-        return classified(logits, features, self._temperature)
+        return classified(logits, features, self._temperature, self._attacks)
 
 
 class VariationSession(ClassSession):

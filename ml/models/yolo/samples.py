@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.errors import InputError
-from ml.manifest import Manifest
+from ml.manifest import Manifest, group_keys
 from ml.models.samples import held_out
 
 
@@ -44,7 +44,7 @@ def choose_boxed_rows(
         # A brand of few images gives none away.
         few = {name for name in labels if counts[name] < 5}
         small = np.array([bool(few.intersection(names)) for names in _brands(table)])
-        held = held_out(_groups(table), holdout) & ~small
+        held = held_out(group_keys(table), holdout) & ~small
         table, validation = table.filter(~held), table.filter(held)
     return BoxedRows(table, validation, labels)
 
@@ -69,9 +69,3 @@ def _looked_at(table: pa.Table) -> pa.Table:
 
 def _brands(table: pa.Table) -> list[list[str]]:
     return [[box["brand"] for box in boxes] for boxes in table["boxes"].to_pylist()]
-
-
-def _groups(table: pa.Table) -> list[str]:
-    """A row without a group is its own."""
-    names = zip(*(table[name].to_pylist() for name in ("group", "sha256", "image")), strict=True)
-    return [group or sha256 or image for group, sha256, image in names]
