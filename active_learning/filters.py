@@ -24,9 +24,11 @@ STRATEGIES = [
     ("threshold", _("around the threshold")),
     ("disagreement", _("models disagree")),
     ("neighbours", _("like known ones")),
+    ("typical", _("typical")),
     ("random_control", _("random control")),
     ("probe", _("probe")),
     ("detector_miss", _("detector misses")),
+    ("small_logo", _("small logos")),
     ("detector_false_alarm", _("detector false alarms")),
     ("near_threshold", _("near the threshold")),
 ]

@@ -40,7 +40,7 @@ def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
         focus=tuple(focus),
         embeddings=_embeddings(pool),
         others=_others(pool) if mix.get("disagreement") else {},
-        known=_rare_positives(pool) if mix.get("neighbours") else None,
+        known=_rare_positives(pool) if mix.get("neighbours") or mix.get("typical") else None,
     )
     choices = select(scored, budget=budget, mix=mix, seed=round_.seed)
     brands = brands_by_key(pool.brands)

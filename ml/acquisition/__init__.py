@@ -18,6 +18,7 @@ from ml.acquisition.strategies import (
     entropy,
     margin,
     near_threshold,
+    small_logos,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "margin",
     "near_threshold",
     "select",
+    "small_logos",
     "top_boxes",
     "top_brands",
 ]

@@ -10,6 +10,8 @@ from ml.acquisition.pool import NO_BRAND, ScoredPool, TopScores
 from ml.acquisition.precision import allocate_budget, brand_precision
 
 ROWS_AT_ONCE = 200_000
+SAMPLED = 20_000  # items that are clustered
+NEIGHBOURS = 20  # TypiClust's own
 LOOKED = 500  # items of each rare brand, at least, whose looks are compared
 
 
@@ -110,6 +112,48 @@ def by_neighbours(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
     return Ranking(values, brand, most)
 
 
+def by_typicality(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The most typical item of each cluster in which nothing is known, large clusters first, then
+    the second of each: where nothing is labelled yet, the usual teaches more than the doubtful
+    (Hacohen et al. 2022, "Active learning on a budget: opposite strategies suit high and low
+    budgets", TypiClust). Of a large pool an even sample is clustered."""
+    values = np.full(len(pool), -np.inf, np.float32)
+    items = np.flatnonzero(free)
+    if pool.embeddings is None or not len(items):
+        return Ranking(values, pool.best_brand)
+    items = items[np.linspace(0, len(items) - 1, min(SAMPLED, len(items))).astype(int)]
+    known = np.empty((0, 0)) if pool.known is None else pool.known.looks
+    values[items] = typicality_order(pool.embeddings(items), known, clusters=room + len(known))
+    return Ranking(values, pool.best_brand)
+
+
+def typicality_order(looks: np.ndarray, known: np.ndarray, *, clusters: int) -> np.ndarray:
+    """(n,) float32, higher asked sooner: each cluster's items in the order of how near their
+    `NEIGHBOURS` nearest of the cluster are, and clusters in turn, those with something known last,
+    the larger of the rest first.
+
+    Args:
+        looks, known: (n, d) and (m, d), L2-normalised.
+    """
+    from sklearn.cluster import MiniBatchKMeans  # a second of imports that only this takes
+
+    means = MiniBatchKMeans(min(clusters, len(looks)), n_init=1, random_state=0).fit(looks)
+    cluster = means.labels_
+    covered = np.zeros(means.n_clusters, bool)
+    if len(known):
+        covered[means.predict(known.astype(looks.dtype))] = True
+    sizes = np.bincount(cluster, minlength=means.n_clusters)
+    turn = np.empty(len(sizes), int)
+    turn[np.lexsort((-sizes, covered))] = np.arange(len(sizes))
+    place = np.empty(len(looks), int)
+    for mine in np.split(np.argsort(cluster, kind="stable"), np.cumsum(sizes)[:-1]):
+        likeness = looks[mine] @ looks[mine].T
+        near = -np.sort(-likeness, axis=1)[:, 1 : NEIGHBOURS + 1]  # the first is itself
+        usual = near.mean(axis=1) if near.shape[1] else np.zeros(len(mine))
+        place[mine[np.argsort(-usual, kind="stable")]] = np.arange(len(mine))
+    return -(place * len(sizes) + turn[cluster]).astype(np.float32)
+
+
 def largest_difference(one: TopScores, other: TopScores) -> tuple[np.ndarray, np.ndarray]:
     """The largest |p − q| over all brands either model names, and its brand; −inf where a model did
     not look or neither names one. A brand that only one model names has 0 from the other.
@@ -186,6 +230,7 @@ RANKED: dict[str, Rank] = {
     "threshold": by_threshold,
     "disagreement": by_disagreement,
     "neighbours": by_neighbours,
+    "typical": by_typicality,
     "hard_negatives": by_hard_negatives,
     "uncertain": by_uncertainty,
 }

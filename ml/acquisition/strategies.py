@@ -4,6 +4,8 @@ import numpy as np
 
 from ml.errors import InputError
 
+SMALL_LOGO = 0.01  # of the picture, at most
+
 
 def checked(scores: np.ndarray, what: str = "scores") -> np.ndarray:
     """The scores as float64.
@@ -63,6 +65,17 @@ def detector_false_alarms(box_scores: np.ndarray, brand_scores: np.ndarray) -> n
         brand_scores: (n,) the classifier's probability of that box's brand.
     """
     return checked(box_scores, "boxes") * (1.0 - checked(brand_scores))
+
+
+def small_logos(box_scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The box score where the box is a small part of the picture, else 0: small marks are what
+    detectors find worst (SEED: small-logo recall), so each that is boxed by a person counts.
+
+    Args:
+        box_scores: (n,) best box of each item.
+        shares: (n,) of the picture that the box covers, in [0, 1].
+    """
+    return np.where(checked(shares, "box shares") < SMALL_LOGO, checked(box_scores, "boxes"), 0.0)
 
 
 def detector_misses(box_scores: np.ndarray) -> np.ndarray:

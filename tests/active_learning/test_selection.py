@@ -50,7 +50,7 @@ def scanned(images):
 def images():
     for key in ("acme", "globex"):
         BrandFactory(key=key)
-    return ImageFactory.create_batch(60)
+    return ImageFactory.create_batch(60, width=64, height=64)
 
 
 @pytest.fixture
@@ -106,6 +106,18 @@ def test_a_false_alarm_asks_for_its_brand_and_shows_its_best_box_alone(asked):
     for choice in alarms:
         assert choice.task.focus_brand.key == "globex"
         assert [box["score"] for box in choice.task.proposal["boxes"]] == [pytest.approx(0.55)]
+
+
+def test_small_logos_are_asked_before_false_alarms_and_none_twice(asked, images):
+    large = images[::6]
+    Image.objects.filter(pk__in=[image.pk for image in large]).update(width=400, height=400)
+    chosen = [c for c in asked(budget={"boxes": 12}) if c.task.kind == "boxes"]
+    small = [c for c in chosen if c.strategy == "small_logo"]
+    # In the large pictures the same boxes cover less than a hundredth.
+    assert {c.task.image_id for c in small} < {image.pk for image in large}
+    assert len(small) == 3
+    assert [c.strategy for c in chosen[3:]] == ["detector_false_alarm"] * 9
+    assert len({c.task.image_id for c in chosen}) == 12
 
 
 def test_a_task_shows_few_boxes_and_none_that_are_hardly_believed(asked):

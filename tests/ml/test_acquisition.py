@@ -19,6 +19,7 @@ from ml.acquisition import (
     margin,
     near_threshold,
     select,
+    small_logos,
     top_boxes,
     top_brands,
 )
@@ -68,6 +69,11 @@ def test_a_confident_box_the_classifier_denies_is_the_worst_false_alarm():
     value = detector_false_alarms(np.array([0.9, 0.9, 0.2]), np.array([0.05, 0.95, 0.05]))
     assert value.argmax() == 0
     assert value == pytest.approx([0.855, 0.045, 0.19])
+
+
+def test_only_small_boxes_are_small_logos_and_the_surest_come_first():
+    value = small_logos(np.array([0.4, 0.9, 0.6]), np.array([0.005, 0.2, 0.009]))
+    assert value.tolist() == [0.4, 0.0, 0.6]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -11,6 +11,7 @@ from ml.acquisition.rankings import (
     by_disagreement,
     by_neighbours,
     by_threshold,
+    by_typicality,
     largest_difference,
 )
 from ml.errors import InputError
@@ -134,3 +135,33 @@ def test_the_fewer_images_of_a_brand_are_known_the_more_neighbours_are_asked():
 def test_without_known_positives_there_are_no_neighbours():
     scored = pool([[0.5]], embeddings=lambda items: looks_at([0] * len(items)))
     assert asked(by_neighbours(scored, everything(scored), 3)) == []
+
+
+def clustered(sizes, *, seed=0, spread=0.05):
+    """Looks of clusters of these sizes, each around an axis of its own, and their clusters."""
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    looks = rng.normal(0, spread, (len(cluster), len(sizes) + 4))
+    looks[np.arange(len(cluster)), cluster] += 1
+    return (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32), cluster
+
+
+def test_typical_items_of_the_largest_clusters_without_anything_known_come_first():
+    looks, cluster = clustered([40, 10, 30, 20])
+    known = KnownPositives(looks[cluster == 0][:1], np.array([0]))
+    scored = pool(np.zeros((100, 1)), embeddings=lambda items: looks[items], known=known)
+    order = asked(by_typicality(scored, everything(scored), 3))
+    assert cluster[order[:4]].tolist() == [2, 3, 1, 0]
+    assert cluster[order[4:8]].tolist() == [2, 3, 1, 0]
+    # The first of a cluster lies nearer to the rest of it than most do.
+    mine = looks[cluster == 2] @ looks[cluster == 2].mean(axis=0)
+    assert (looks[order[0]] @ looks[cluster == 2].mean(axis=0)) > np.median(mine)
+
+
+def test_without_embeddings_or_free_items_nothing_is_typical():
+    scored = pool(np.zeros((5, 1)))
+    assert asked(by_typicality(scored, everything(scored), 3)) == []
+    looks, _ = clustered([3, 2])
+    scored = pool(np.zeros((5, 1)), embeddings=lambda items: looks[items])
+    assert asked(by_typicality(scored, np.zeros(5, bool), 3)) == []
+    assert len(asked(by_typicality(scored, everything(scored), 9))) == 5
