@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from active_learning import filters, jobs, models, promotion, rounds, training
+from active_learning import filters, jobs, models, promotion, rounds, training, triggers
 from active_learning import serializers as s
 from active_learning.selectors import registry
 from active_learning.selectors import rounds as round_selectors
@@ -123,6 +123,12 @@ class TrainingRunViewSet(viewsets.ReadOnlyModelViewSet):
         run = self.get_object()
         done_or_refused(lambda: training.cancel_run(run=run, by=person(request)))
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses=s.PlanSerializer(many=True))
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def plan(self, request: Request) -> Response:
+        """What new labels would start now, a model each, and why or why not. Starts nothing."""
+        return Response(s.PlanSerializer(triggers.plan_triggers(), many=True).data)
 
 
 class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):

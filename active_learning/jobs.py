@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
@@ -98,13 +98,16 @@ def claim(model: type[Job], pk: int) -> uuid.UUID | None:
     """Take a queued job, or a running one whose lease lapsed. None when there is nothing to take:
     a second delivery of a job that runs or has ended does nothing."""
     lease = uuid.uuid4()
-    lapsed = Q(state=JobState.RUNNING) & _lapsed()
-    claimed = model._default_manager.filter(Q(state=JobState.QUEUED) | lapsed, pk=pk).update(
-        state=JobState.RUNNING,
-        lease=lease,
-        heartbeat_at=Now(),
-        started_at=Coalesce(F("started_at"), Now()),
-        attempts=F("attempts") + Case(When(state=JobState.RUNNING, then=1), default=0),
+    claimed = (
+        waiting(model)
+        .filter(pk=pk)
+        .update(
+            state=JobState.RUNNING,
+            lease=lease,
+            heartbeat_at=Now(),
+            started_at=Coalesce(F("started_at"), Now()),
+            attempts=F("attempts") + Case(When(state=JobState.RUNNING, then=1), default=0),
+        )
     )
     return lease if claimed else None
 
@@ -211,8 +214,13 @@ def sweep_jobs() -> int:
 def waiting_jobs() -> Iterator[Job]:
     """Jobs that nobody holds, the oldest first."""
     for model in MODELS:
-        lapsed = Q(state=JobState.RUNNING) & _lapsed()
-        yield from model._default_manager.filter(Q(state=JobState.QUEUED) | lapsed).order_by("pk")
+        yield from waiting(model).order_by("pk")
+
+
+def waiting(model: type[J]) -> QuerySet[J]:
+    """The jobs of one kind that nobody holds: queued, or with a lapsed lease."""
+    lapsed = Q(state=JobState.RUNNING) & _lapsed()
+    return model._default_manager.filter(Q(state=JobState.QUEUED) | lapsed)
 
 
 def output(job: Job) -> Path:

@@ -5,6 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from active_learning import models
+from active_learning.sentences import in_words as in_sentence
+from active_learning.triggers import Plan
 from annotation.serializers import named_by
 
 
@@ -122,6 +124,18 @@ class ModelVersionSerializer(serializers.ModelSerializer):
     class Meta:
         model = models.ModelVersion
         fields = ["id", "kind", "number", "dataset", "parent", "metrics", "created_at"]
+
+
+class PlanSerializer(serializers.Serializer):
+    """Of one model: whether new labels would start a training now, and why or why not."""
+
+    kind = serializers.CharField()
+    new_labels = serializers.IntegerField()
+    due = serializers.BooleanField()
+    reason = serializers.SerializerMethodField()
+
+    def get_reason(self, plan: Plan) -> str:
+        return in_sentence(plan.reason)
 
 
 class EventSerializer(serializers.ModelSerializer):

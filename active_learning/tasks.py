@@ -8,7 +8,7 @@ from active_learning import embeddings, evaluations, flags, jobs, rounds, scans,
 
 @shared_task
 def run_training(run_id: int) -> None:
-    training.run(run_id=run_id)
+    training.run(run_id=training.most_urgent(otherwise=run_id))
     rounds.advance_running()  # one may wait for this
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Case, Max, When
 from django.utils.translation import gettext as _
 
 from active_learning import datasets, jobs
@@ -21,6 +21,7 @@ from active_learning.models import (
     TrainingRun,
 )
 from active_learning.models.jobs import ACTIVE
+from active_learning.sentences import Sentence
 from active_learning.supervision import supervise
 from ml.artifact import read_artifact
 
@@ -49,6 +50,7 @@ def request_training(
     parent: ModelVersion | None = None,
     from_scratch: bool = False,
     config: dict | None = None,
+    why: Sentence | None = None,
 ) -> TrainingRun:
     """Queue the training of a model.
 
@@ -59,6 +61,7 @@ def request_training(
         parent: whose weights it starts from; the champion's when not given.
         from_scratch: start from random weights instead.
         config: `--config` of `ml train`; the classifier's brands are added.
+        why: what asked for it, where nobody did.
 
     Raises:
         TrainingActive: one of this kind is queued or running.
@@ -89,6 +92,7 @@ def request_training(
                 dataset=dataset,
                 config=config,
                 trigger=trigger,
+                why=why or {},
                 requested_by=by,
                 parent=parent,
                 output=jobs.folder(f"runs/{kind}-"),
@@ -108,6 +112,18 @@ def champion_version(*, kind: str) -> ModelVersion | None:
     """The version of this kind in the champion."""
     champion = Release.objects.filter(state=Release.State.CHAMPION).select_related(kind).first()
     return getattr(champion, kind) if champion else None
+
+
+def most_urgent(*, otherwise: int) -> int:
+    """The run that a free worker should take, whichever it was told of: a person's before a
+    round's, and these before those that new labels asked for; `otherwise` where none waits."""
+    turn = Case(
+        When(trigger=TrainingRun.Trigger.PERSON, then=0),
+        When(trigger=TrainingRun.Trigger.ROUND, then=1),
+        default=2,
+    )
+    waiting = jobs.waiting(TrainingRun).order_by(turn, "pk")
+    return waiting.values_list("pk", flat=True).first() or otherwise
 
 
 def cancel_run(*, run: TrainingRun, by: User | None = None) -> None:

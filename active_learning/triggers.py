@@ -7,8 +7,9 @@ changes nothing.
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from celery.schedules import crontab
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
@@ -23,8 +24,10 @@ from active_learning.models import (
     RoundStep,
     TrainingRun,
 )
+from active_learning.sentences import Sentence, in_words, sentence
 from annotation.locks import advisory_lock
 from annotation.models import Consensus, Task
+from annotation.models.image import TRAINING_SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +43,28 @@ PATIENCE = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What a look at the labels says about one model."""
+    """What a look at the labels says about one model.
+
+    Attributes:
+        reason: what asks for the training, or what stands against it.
+    """
 
     kind: str
     new_labels: int
-    needed: int
     due: bool
-    reason: str
+    reason: Sentence
+
+
+@dataclass(frozen=True)
+class _News:
+    """Trusted answers that the kind's last run did not have: how many, the most of one brand, and
+    when the first and the last of them were decided."""
+
+    count: int
+    brand: str
+    of_brand: int
+    first: datetime | None
+    last: datetime | None
 
 
 def plan_triggers() -> list[Plan]:
@@ -55,42 +73,82 @@ def plan_triggers() -> list[Plan]:
 
 
 def _plan(kind: str) -> Plan:
-    needed = settings.RETRAIN_AFTER_LABELS
-    found = _new_labels(kind)
-    reason = _obstacle(kind)
-    if not reason and found["count"] < needed:
-        reason = f"{found['count']} of {needed} new labels"
-    if not reason and not _has_settled(found["first"], found["last"]):
-        reason = "labels are still coming in"
-    return Plan(
-        kind=kind,
-        new_labels=found["count"],
-        needed=needed,
-        due=not reason,
-        reason=reason or f"{found['count']} new labels, {needed} needed",
-    )
+    last_run = TrainingRun.objects.filter(kind=kind).select_related("dataset").first()
+    news = _news(kind, last_run)
+    obstacle, asks = _obstacle(kind), _asks(news, last_run)
+    if obstacle is None and asks is None:
+        obstacle = sentence(
+            "%(count)s of %(needed)s new labels",
+            count=news.count,
+            needed=settings.RETRAIN_AFTER_LABELS,
+        )
+    if obstacle is None and not _has_settled(news):
+        obstacle = sentence("labels are still coming in")
+    return Plan(kind, news.count, due=obstacle is None, reason=obstacle or asks or {})
 
 
-def _new_labels(kind: str) -> dict:
+def _asks(news: _News, last_run: TrainingRun | None) -> Sentence | None:
+    """The first rule that the new labels meet. Without any new label nothing asks."""
+    if not news.count or news.first is None:
+        return None
+    if news.count >= settings.RETRAIN_AFTER_LABELS:
+        return sentence(
+            "%(count)s new labels, %(needed)s needed",
+            count=news.count,
+            needed=settings.RETRAIN_AFTER_LABELS,
+        )
+    if 0 < settings.RETRAIN_AFTER_BRAND_LABELS <= news.of_brand:
+        return sentence(
+            "%(count)s new labels of %(brand)s, %(needed)s needed",
+            count=news.of_brand,
+            brand=news.brand,
+            needed=settings.RETRAIN_AFTER_BRAND_LABELS,
+        )
+    longest = timedelta(hours=settings.RETRAIN_LONGEST_WAIT_HOURS)
+    if longest and timezone.now() - news.first >= longest:
+        return sentence(
+            "the oldest of %(count)s new labels has waited %(hours)s hours",
+            count=news.count,
+            hours=settings.RETRAIN_LONGEST_WAIT_HOURS,
+        )
+    if settings.RETRAIN_SCHEDULE and _is_scheduled(last_run):
+        return sentence(
+            "%(count)s new labels, by the schedule %(schedule)s",
+            count=news.count,
+            schedule=settings.RETRAIN_SCHEDULE,
+        )
+    return None
+
+
+def _is_scheduled(last_run: TrainingRun | None) -> bool:
+    """Whether the schedule has come round since the kind was last trained."""
+    schedule = crontab.from_string(settings.RETRAIN_SCHEDULE)
+    return last_run is None or schedule.is_due(last_run.created_at).is_due
+
+
+def _news(kind: str, last_run: TrainingRun | None) -> _News:
     """Trusted answers decided since the dataset of the kind's last run. A run that failed counts:
     the same labels would fail again, and a person can have it resumed."""
-    last = TrainingRun.objects.filter(kind=kind).select_related("dataset").first()
-    return Consensus.objects.filter(
+    fresh = Consensus.objects.filter(
         kind=TEACHES[ModelKind(kind)],
         trusted=True,
-        image__split__in=("train", "val"),
-        decided_by_id__gt=last.dataset.labels_until if last else 0,
-    ).aggregate(count=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
+        image__split__in=TRAINING_SPLITS,
+        decided_by_id__gt=last_run.dataset.labels_until if last_run else 0,
+    )
+    found = fresh.aggregate(count=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
+    brands = fresh.exclude(brand=None).values_list("brand__key")
+    brand, of_brand = brands.annotate(n=Count("pk")).order_by("-n", "brand").first() or ("", 0)
+    return _News(found["count"], brand, of_brand, found["first"], found["last"])
 
 
-def _obstacle(kind: str) -> str:
+def _obstacle(kind: str) -> Sentence | None:
     if promotion.champion() is None:
-        return "no champion yet: a cold start comes first"
+        return sentence("no champion yet: a cold start comes first")
     if training.active_run(kind=kind) is not None:
-        return "it is being trained"
+        return sentence("it is being trained")
     if _round_trains():
-        return "the running round is about to train it"
-    return ""
+        return sentence("the running round is about to train it")
+    return None
 
 
 def _round_trains() -> bool:
@@ -105,10 +163,12 @@ def _round_trains() -> bool:
     )
 
 
-def _has_settled(first, last) -> bool:
+def _has_settled(news: _News) -> bool:
     quiet = timedelta(seconds=settings.RETRAIN_DEBOUNCE_SECONDS)
     now = timezone.now()
-    return now - last >= quiet or now - first >= PATIENCE * quiet
+    return not (news.first and news.last) or (
+        now - news.last >= quiet or now - news.first >= PATIENCE * quiet
+    )
 
 
 def check_triggers() -> list[TrainingRun]:
@@ -133,11 +193,12 @@ def _start(plan: Plan) -> TrainingRun | None:
             dataset=dataset,
             trigger=TrainingRun.Trigger.LABELS,
             config=_recipe(plan.kind),
+            why=plan.reason,
         )
     except training.TrainingError as error:  # somebody was quicker, or too little to train on
         logger.info("%s: not started: %s", plan.kind, error)
         return None
-    logger.info("%s: %s", run, plan.reason)
+    logger.info("%s: %s", run, in_words(plan.reason))
     return run
 
 

@@ -278,6 +278,9 @@ LOGGING = {
 # The loop's own dials.
 TRAIN_THREADS = env.int("TRAIN_THREADS", default=0)  # 0: half the cores
 RETRAIN_AFTER_LABELS = env.int("RETRAIN_AFTER_LABELS", default=200)
+RETRAIN_AFTER_BRAND_LABELS = env.int("RETRAIN_AFTER_BRAND_LABELS", default=60)  # 0: never
+RETRAIN_LONGEST_WAIT_HOURS = env.int("RETRAIN_LONGEST_WAIT_HOURS", default=168)  # 0: for ever
+RETRAIN_SCHEDULE = env.str("RETRAIN_SCHEDULE", default="")  # e.g. "0 3 * * 1"; "": none
 RETRAIN_DEBOUNCE_SECONDS = env.int("RETRAIN_DEBOUNCE_SECONDS", default=60)
 FLAG_RATIO_BUDGET = env.float("FLAG_RATIO_BUDGET", default=0.01)
 

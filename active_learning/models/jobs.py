@@ -58,6 +58,9 @@ class TrainingRun(Job):
     dataset = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="runs")
     config = models.JSONField(default=dict)
     trigger = models.CharField(max_length=10, choices=Trigger)
+    why = models.JSONField(
+        default=dict, blank=True, help_text="the sentence that says what asked for it"
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from active_learning import jobs
+from active_learning import jobs, triggers
 from active_learning import training as verbs
 from active_learning.filters import RunFilter
 from active_learning.models import ModelKind, TrainingRun
@@ -32,6 +32,7 @@ def run_list(request: PageRequest) -> HttpResponse:
         "listing": page,
         "runs": found,
         "kinds": ModelKind.choices,
+        "plans": triggers.plan_triggers(),
         "live": live(
             request, shown=[(run.pk, run.state, run.stage, round(run.progress, 2)) for run in found]
         ),

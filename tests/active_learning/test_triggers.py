@@ -1,11 +1,14 @@
 """When new labels start a training, and how what it trained comes into use by itself."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
-from active_learning import rounds, triggers
+from active_learning import rounds, training, triggers
 from active_learning.models import (
     Evaluation,
     JobState,
@@ -14,10 +17,12 @@ from active_learning.models import (
     RoundStep,
     TrainingRun,
 )
+from active_learning.sentences import in_words
 from annotation.labels import Content, record_label
 from annotation.models import Consensus
 from tests.active_learning.factories import ReleaseFactory, TrainingRunFactory
 from tests.active_learning.test_promotion import evaluated, report, version  # noqa: F401
+from tests.demo_rows import make_people
 from tests.factories import BrandFactory, ImageFactory
 
 pytestmark = pytest.mark.django_db
@@ -56,18 +61,86 @@ def plan(kind="classifier"):
     return next(plan for plan in triggers.plan_triggers() if plan.kind == kind)
 
 
+def reason(kind="classifier"):
+    return in_words(plan(kind).reason)
+
+
 @pytest.mark.usefixtures("champion")
 def test_enough_new_labels_start_one_training(label):
     label(NEEDED - 1)
-    assert (plan().due, plan().reason) == (False, f"{NEEDED - 1} of {NEEDED} new labels")
+    assert (plan().due, reason()) == (False, f"{NEEDED - 1} of {NEEDED} new labels")
     assert triggers.check_triggers() == []
     label(1)
     assert plan().due
     (run,) = triggers.check_triggers()
     assert (run.kind, run.trigger, run.state) == ("classifier", "labels", "queued")
     assert run.dataset.rows == NEEDED
-    assert plan().reason == "it is being trained"
+    assert reason() == "it is being trained"
     assert triggers.check_triggers() == []
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_few_labels_are_enough_where_they_are_of_one_brand(label, settings):
+    settings.RETRAIN_AFTER_LABELS, settings.RETRAIN_AFTER_BRAND_LABELS = 100, 4
+    label(6)
+    assert (plan().due, reason()) == (False, "6 of 100 new labels")
+    label(2)
+    assert (plan().due, reason()) == (True, "4 new labels of acme, 4 needed")
+    (run,) = triggers.check_triggers()
+    assert in_words(run.why) == "4 new labels of acme, 4 needed"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_single_label_waits_no_longer_than_the_longest_wait(label, settings):
+    settings.RETRAIN_LONGEST_WAIT_HOURS = 5
+    label(1, ago=4.9 * 3600)
+    assert not plan().due
+    Consensus.objects.update(updated_at=timezone.now() - timedelta(hours=5.1))
+    assert plan().due
+    assert reason() == "the oldest of 1 new labels has waited 5 hours"
+    settings.RETRAIN_LONGEST_WAIT_HOURS = 0
+    assert not plan().due
+
+
+def test_a_schedule_trains_what_is_new_since_the_last_run(label, settings, champion):
+    settings.RETRAIN_SCHEDULE = "0 3 * * *"
+    run = TrainingRunFactory(
+        kind="classifier", state="succeeded", model_version=champion.classifier
+    )
+    assert not plan().due  # nothing is new
+    label(1)
+    assert not plan().due  # trained after three o'clock
+    day_ago = timezone.now() - timedelta(days=1, minutes=1)
+    TrainingRun.objects.filter(pk=run.pk).update(created_at=day_ago)
+    assert plan().due
+    assert reason() == "1 new labels, by the schedule 0 3 * * *"
+
+
+def test_a_persons_training_comes_before_those_that_labels_asked_for(champion):
+    first = TrainingRunFactory(kind="classifier", trigger="labels")
+    urgent = TrainingRunFactory(kind="detector", trigger="person")
+    assert training.most_urgent(otherwise=first.pk) == urgent.pk
+    TrainingRun.objects.filter(pk=urgent.pk).update(state="succeeded")
+    assert training.most_urgent(otherwise=urgent.pk) == first.pk
+    TrainingRun.objects.filter(pk=first.pk).update(state="succeeded")
+    assert training.most_urgent(otherwise=first.pk) == first.pk
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_plan_starts_nothing_and_is_the_same_by_command_and_api(label, tmp_path):
+    label(NEEDED)
+    call_command("train", "--plan", "--json", str(tmp_path / "plan.json"))
+    plans = json.loads((tmp_path / "plan.json").read_text())["plans"]
+    assert [one["kind"] for one in plans if one["due"]] == ["classifier"]
+    client = Client()
+    client.force_login(make_people()["ml_engineer"])
+    assert client.get("/api/training-runs/plan/").json() == plans
+    assert TrainingRun.objects.count() == 0
+
+
+def test_the_command_asks_for_a_model(champion):
+    with pytest.raises(CommandError, match="name a model"):
+        call_command("train")
 
 
 def test_a_triggered_training_is_done_as_the_model_in_use_was(label, champion):
@@ -90,7 +163,7 @@ def test_labels_of_another_kind_do_not_count(label):
 @pytest.mark.usefixtures("champion")
 def test_a_training_is_put_off_while_labels_come_in_but_not_for_ever(label):
     label(NEEDED, ago=5)
-    assert (plan().due, plan().reason) == (False, "labels are still coming in")
+    assert (plan().due, reason()) == (False, "labels are still coming in")
     waited = 60 * triggers.PATIENCE + 1
     first = Consensus.objects.first()
     Consensus.objects.filter(pk=first.pk).update(
@@ -101,7 +174,7 @@ def test_a_training_is_put_off_while_labels_come_in_but_not_for_ever(label):
 
 def test_without_a_champion_nothing_is_triggered(label):
     label(NEEDED)
-    assert plan().reason.startswith("no champion yet")
+    assert reason().startswith("no champion yet")
 
 
 @pytest.mark.usefixtures("champion")

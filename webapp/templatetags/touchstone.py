@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from active_learning.filters import STRATEGIES
 from active_learning.gate import reasons_in_words, verdict_in_words
 from active_learning.measures import Figure
+from active_learning.sentences import in_words
 from annotation.files import signed_url
 from annotation.models.label import Risk
 
@@ -240,6 +241,7 @@ def box_geometry(box: dict) -> str:
     )
 
 
+register.filter("sentence", in_words)
 register.filter("reasons", reasons_in_words)
 register.filter("verdict", verdict_in_words)
 
