@@ -1,5 +1,5 @@
-"""`python -m ml …`: train, export, evaluate, compare, scan, embed, predict, explain, find wrong
-labels, draw a world, and measure.
+"""`python -m ml …`: train, export, evaluate, compare, scan, embed, predict, explain, forecast, find
+wrong labels, draw a world, and measure.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -21,6 +21,7 @@ from ml.errors import Cancelled, InputError
 from ml.explain.cli import add_parser as add_explain
 from ml.export.cli import add_parser as add_export
 from ml.files import UNWRITABLE, write_atomically
+from ml.forecast.cli import add_parsers as add_forecasts
 from ml.options import read_config
 from ml.progress import Progress
 from ml.synth.cli import add_parser as add_synth
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add_export(commands)
     add_enrolment(commands, Stop)
     add_clean(commands, Stop)
+    add_forecasts(commands, Stop)
 
     train = commands.add_parser("train", help="train a model")
     train.add_argument("kind", metavar="KIND", help="classifier | detector | variation | text")

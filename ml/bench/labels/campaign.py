@@ -1,21 +1,18 @@
 """One campaign: buy a batch, learn a linear head from all that is known, measure, and again."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from ml.bench.labels.material import Labelled, Material
+from ml.bench.labels.material import Material
 from ml.errors import Cancelled
 from ml.evaluate.recall import common_threshold, hits, mean_recall, recall_by_brand
+from ml.forecast.heads import Labelled, joined, learn, probabilities
 from ml.models.base import ShouldStop
 
 FLAG_RATIO = 0.01
-PENALTY = 30.0  # LogisticRegression's C: embeddings have length one
-PASSES = 200
 
 
 @dataclass
@@ -95,21 +92,6 @@ def whole_pool(material: Material) -> float:
     return recall_of(learn(joined(material.given, material.pool)), material)
 
 
-def learn(known: Labelled) -> LogisticRegression:
-    head = LogisticRegression(C=PENALTY, max_iter=PASSES)
-    with warnings.catch_warnings():
-        # So many passes are enough for the last digits not to matter.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return head.fit(known.looks, known.answers)
-
-
-def probabilities(head: LogisticRegression, looks: np.ndarray, brands: int) -> np.ndarray:
-    """(n, brands + 1); 0 for what no known item shows."""
-    found = np.zeros((len(looks), brands + 1), np.float32)
-    found[:, head.classes_] = head.predict_proba(looks)
-    return found
-
-
 def recall_of(head: LogisticRegression, material: Material) -> float:
     """Mean recall of the closed set over brands, at the threshold that flags so much of the open
     set. Source: the article's section 4, by the functions that evaluate models."""
@@ -121,9 +103,3 @@ def recall_of(head: LogisticRegression, material: Material) -> float:
     answers = material.closed.answers
     found = hits(scores["closed"], answers, np.full(material.brands, limit))
     return mean_recall(recall_by_brand(found, answers.astype(str)))
-
-
-def joined(one: Labelled, other: Labelled) -> Labelled:
-    return Labelled(
-        np.concatenate([one.looks, other.looks]), np.concatenate([one.answers, other.answers])
-    )

@@ -4,20 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Labelled:
-    """Embeddings (n, d) float32, L2-normalised, and answers (n,): a brand's place, or the number
-    of brands for none of them."""
-
-    looks: np.ndarray
-    answers: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.answers)
-
-    def only(self, rows: np.ndarray) -> "Labelled":
-        return Labelled(self.looks[rows], self.answers[rows])
+from ml.forecast.heads import Labelled
 
 
 @dataclass(frozen=True)
