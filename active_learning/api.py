@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from active_learning import filters, jobs, models, promotion, rounds, training, triggers
+from active_learning import filters, forecasts, jobs, models, promotion, rounds, training, triggers
 from active_learning import serializers as s
+from active_learning.selectors import forecasts as forecast_selectors
 from active_learning.selectors import registry
 from active_learning.selectors import rounds as round_selectors
 from active_learning.selectors import training as run_selectors
@@ -80,6 +81,37 @@ class RoundViewSet(viewsets.ReadOnlyModelViewSet):
         round_ = self.get_object()
         done_or_refused(lambda: rounds.retry_round(round_=round_, by=person(request)))
         return Response(self.get_serializer(self.get_object()).data)
+
+
+class ForecastViewSet(viewsets.ReadOnlyModelViewSet):
+    """Rounds before they are opened: what they would ask and what that is likely to change."""
+
+    roles = STAFF
+    write_roles = ENGINEERS
+    queryset = models.Forecast.objects.all()
+    serializer_class = s.ForecastSerializer
+
+    def get_queryset(self):
+        return forecast_selectors.forecasts()
+
+    @extend_schema(request=s.OpenRoundSerializer, responses={201: s.ForecastSerializer})
+    def create(self, request: Request) -> Response:
+        """Preview a round."""
+        config = _valid(s.OpenRoundSerializer, request).get("config")
+        made = done_or_refused(
+            lambda: forecasts.request_forecast(config=config, by=person(request))
+        )
+        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={201: s.RoundSerializer})
+    @action(detail=True, methods=["post"])
+    def open(self, request: Request, pk: int) -> Response:
+        """Open the round that was previewed."""
+        forecast = self.get_object()
+        round_ = done_or_refused(
+            lambda: forecasts.open_forecast(forecast=forecast, by=person(request))
+        )
+        return Response(s.RoundSerializer(round_).data, status=status.HTTP_201_CREATED)
 
 
 class SelectionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
@@ -206,6 +238,7 @@ def _valid(serializer: type, request: Request) -> dict:
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rounds", RoundViewSet)
+router.register("forecasts", ForecastViewSet)
 router.register("selections", SelectionViewSet)
 router.register("training-runs", TrainingRunViewSet)
 router.register("releases", ReleaseViewSet)

@@ -1,6 +1,7 @@
 """What models read: the frozen training material, the pool, and the frozen test sets."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ from active_learning import manifests
 from active_learning.manifests import Known
 from active_learning.models import DatasetVersion, ModelKind
 from annotation.models import Consensus, Image, Label, Task
+from annotation.models.image import TRAINING_SPLITS
 from annotation.tasking import OPEN
 from ml.manifest import VARIATIONS, Manifest
 
@@ -24,8 +26,7 @@ def freeze_dataset() -> DatasetVersion:
     """
     # Taken first: a label that lands while the images are read may be in, and counts as new.
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
-    images = Image.objects.filter(~known_by_copy(), split__in=(Image.Split.TRAIN, Image.Split.VAL))
-    manifest = manifests.build(images, _training_row)
+    manifest = training_manifest()
     version, _ = DatasetVersion.objects.get_or_create(
         sha256=manifest.sha256,
         defaults={
@@ -40,6 +41,17 @@ def freeze_dataset() -> DatasetVersion:
     return version
 
 
+def training_manifest(*, without: Collection[int] = ()) -> Manifest:
+    """What is known of the images of `train` and `val`, but for some by id."""
+    images = Image.objects.filter(~known_by_copy(), split__in=TRAINING_SPLITS)
+    return manifests.build(images.exclude(pk__in=without), _training_row)
+
+
+def image_manifest(*, image_ids: Collection[int]) -> Manifest:
+    """What is known of some images, whatever their split, also of those of which nothing is."""
+    return manifests.build(Image.objects.filter(pk__in=image_ids), _known_row)
+
+
 def known_by_copy() -> Exists:
     """On images: whether all that is known of the brand is a verdict copied from another picture.
     One picture is one example, however many sellers took it."""
@@ -52,12 +64,16 @@ def known_by_copy() -> Exists:
     )
 
 
-def _training_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
-    row = (
+def _known_row(known: Known, brands: set[str]) -> dict[str, Any]:
+    return (
         manifests.context(known)
         | manifests.brand_columns(known, brands)
         | manifests.other_columns(known, brands)
     )
+
+
+def _training_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+    row = _known_row(known, brands)
     is_known = row["answer"] != "unlabelled" or row["boxes"] is not None or row["variation"]
     return row if is_known else None
 
@@ -124,10 +140,6 @@ def evaluation_manifest() -> Manifest:
 
 def _evaluation_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
     if known["split"] == Image.Split.OPEN:
-        return (
-            manifests.context(known)
-            | manifests.brand_columns(known, brands)
-            | manifests.other_columns(known, brands)
-        )
+        return _known_row(known, brands)
     brand = manifests.named_brand(known)
     return _training_row(known, brands) if brand is None or brand in brands else None

@@ -15,7 +15,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from active_learning import round_steps
+from active_learning import round_steps, worth
 from active_learning.models import Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
@@ -32,6 +32,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "budget": {"brand": 120, "boxes": 30, "variation": 20},
     "mix": DEFAULT_MIX,
     "focus": [],
+    "most_per_brand": None,
     "collect_seconds": None,
 }
 
@@ -56,10 +57,9 @@ def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
     Raises:
         RoundError: one is running, or the configuration makes no sense.
     """
-    config = check_config({**DEFAULT_CONFIG, **(config or {})})
+    config = full_config(config)
     champion = Release.objects.filter(state=Release.State.CHAMPION).first()
-    last = Round.objects.aggregate(last=Max("number"))["last"]
-    number = (last + 1) if last is not None else (1 if champion else 0)
+    number = next_number(release=champion)
     try:
         with transaction.atomic():
             round_ = Round.objects.create(
@@ -78,8 +78,19 @@ def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
     return round_
 
 
-def check_config(config: dict) -> dict:
-    """Raise RoundError naming the first dial that makes no sense."""
+def next_number(*, release: Release | None) -> int:
+    """Of the next round, if this is the champion then; a cold start is number 0."""
+    last = Round.objects.aggregate(last=Max("number"))["last"]
+    return (last + 1) if last is not None else (1 if release else 0)
+
+
+def full_config(config: dict | None) -> dict:
+    """What is left out as the default says.
+
+    Raises:
+        RoundError: names the first dial that makes no sense.
+    """
+    config = {**DEFAULT_CONFIG, **(config or {})}
     unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train"}
     if unknown:
         raise RoundError(_("There is no setting “%(name)s”.") % {"name": sorted(unknown)[0]})
@@ -94,6 +105,9 @@ def check_config(config: dict) -> dict:
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))
+    most = config["most_per_brand"]
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise RoundError(_("At most “%(text)s” of one brand is not a number.") % {"text": most})
     return config
 
 
@@ -179,6 +193,7 @@ def _do(round_: Round, step: RoundStep) -> str | None:
 
 
 def _finish(round_: Round) -> None:
+    worth.request_worth(round_=round_)
     Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
         state=Round.State.DONE, finished_at=timezone.now()
     )

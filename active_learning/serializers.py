@@ -53,6 +53,31 @@ class OpenRoundSerializer(serializers.Serializer):
     config = serializers.DictField(required=False)
 
 
+class ForecastSerializer(serializers.ModelSerializer):
+    release = named_by("number")
+    round = named_by("number")
+    config = serializers.DictField()
+    chosen = serializers.ListField(child=serializers.DictField())
+    effort = serializers.DictField()
+    report = serializers.DictField()
+
+    class Meta:
+        model = models.Forecast
+        fields = [
+            "id",
+            "state",
+            "progress",
+            "error",
+            "config",
+            "release",
+            "chosen",
+            "effort",
+            "report",
+            "round",
+            "created_at",
+        ]
+
+
 class SelectionSerializer(serializers.ModelSerializer):
     round = named_by("number")
     image = serializers.CharField(source="task.image.sha256")

@@ -3,7 +3,18 @@ truth, and the sweep finds what no message told of."""
 
 from celery import shared_task
 
-from active_learning import embeddings, evaluations, flags, jobs, rounds, scans, training, triggers
+from active_learning import (
+    embeddings,
+    evaluations,
+    flags,
+    forecasts,
+    jobs,
+    rounds,
+    scans,
+    training,
+    triggers,
+    worth,
+)
 
 
 @shared_task
@@ -22,6 +33,16 @@ def run_scan(scan_id: int) -> None:
 def run_evaluation(evaluation_id: int) -> None:
     evaluations.run(evaluation_id=evaluation_id)
     rounds.advance_running()
+
+
+@shared_task
+def run_forecast(forecast_id: int) -> None:
+    forecasts.run(forecast_id=forecast_id)
+
+
+@shared_task
+def run_worth(worth_id: int) -> None:
+    worth.run(worth_id=worth_id)
 
 
 @shared_task

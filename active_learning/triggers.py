@@ -6,6 +6,7 @@ changes nothing.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from active_learning.models import (
     RoundStep,
     TrainingRun,
 )
+from active_learning.models.jobs import ACTIVE
 from active_learning.sentences import Sentence, in_words, sentence
 from annotation.locks import advisory_lock
 from annotation.models import Consensus, Task
@@ -55,27 +57,35 @@ class Plan:
     reason: Sentence
 
 
-@dataclass(frozen=True)
+@dataclass
 class _News:
     """Trusted answers that the kind's last run did not have: how many, the most of one brand, and
     when the first and the last of them were decided."""
 
-    count: int
-    brand: str
-    of_brand: int
-    first: datetime | None
-    last: datetime | None
+    count: int = 0
+    brand: str = ""
+    of_brand: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 def plan_triggers() -> list[Plan]:
     """For each model, whether new labels ask for a training, and why (not). Changes nothing."""
-    return [_plan(kind) for kind in ModelKind.values]
+    last_runs = {
+        run.kind: run
+        for run in TrainingRun.objects.select_related("dataset")
+        .order_by("kind", "-pk")
+        .distinct("kind")
+    }
+    news, obstacles = _news(last_runs), _obstacles()
+    return [
+        _plan(kind, news[kind], last_runs.get(kind), obstacles.get(kind))
+        for kind in ModelKind.values
+    ]
 
 
-def _plan(kind: str) -> Plan:
-    last_run = TrainingRun.objects.filter(kind=kind).select_related("dataset").first()
-    news = _news(kind, last_run)
-    obstacle, asks = _obstacle(kind), _asks(news, last_run)
+def _plan(kind: str, news: _News, last_run: TrainingRun | None, obstacle: Sentence | None) -> Plan:
+    asks = _asks(news, last_run)
     if obstacle is None and asks is None:
         obstacle = sentence(
             "%(count)s of %(needed)s new labels",
@@ -126,41 +136,51 @@ def _is_scheduled(last_run: TrainingRun | None) -> bool:
     return last_run is None or schedule.is_due(last_run.created_at).is_due
 
 
-def _news(kind: str, last_run: TrainingRun | None) -> _News:
-    """Trusted answers decided since the dataset of the kind's last run. A run that failed counts:
+def _news(last_runs: Mapping[str, TrainingRun]) -> dict[str, _News]:
+    """By kind, trusted answers decided since the dataset of its last run. A run that failed counts:
     the same labels would fail again, and a person can have it resumed."""
-    fresh = Consensus.objects.filter(
-        kind=TEACHES[ModelKind(kind)],
-        trusted=True,
-        image__split__in=TRAINING_SPLITS,
-        decided_by_id__gt=last_run.dataset.labels_until if last_run else 0,
-    )
-    found = fresh.aggregate(count=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
-    brands = fresh.exclude(brand=None).values_list("brand__key")
-    brand, of_brand = brands.annotate(n=Count("pk")).order_by("-n", "brand").first() or ("", 0)
-    return _News(found["count"], brand, of_brand, found["first"], found["last"])
+    fresh = Q()
+    for kind, teaches in TEACHES.items():
+        until = last_runs[kind].dataset.labels_until if kind in last_runs else 0
+        fresh |= Q(kind=teaches, decided_by_id__gt=until)
+    found = {teaches: _News() for teaches in TEACHES.values()}
+    rows = Consensus.objects.filter(fresh, trusted=True, image__split__in=TRAINING_SPLITS)
+    for teaches, brand, count, first, last in (
+        rows.values_list("kind", "brand__key")
+        .annotate(n=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
+        .order_by("kind", "brand__key")
+    ):
+        news = found[teaches]
+        news.count += count
+        news.first = min(news.first or first, first)
+        news.last = max(news.last or last, last)
+        if brand and count > news.of_brand:
+            news.brand, news.of_brand = brand, count
+    return {kind: found[teaches] for kind, teaches in TEACHES.items()}
 
 
-def _obstacle(kind: str) -> Sentence | None:
+def _obstacles() -> dict[str, Sentence]:
+    """By kind, what stands against a training, where anything does."""
     if promotion.champion() is None:
-        return sentence("no champion yet: a cold start comes first")
-    if training.active_run(kind=kind) is not None:
-        return sentence("it is being trained")
+        no_champion = sentence("no champion yet: a cold start comes first")
+        return dict.fromkeys(ModelKind.values, no_champion)
+    found: dict[str, Sentence] = {}
     if _round_trains():
-        return sentence("the running round is about to train it")
-    return None
+        round_trains = sentence("the running round is about to train it")
+        found = dict.fromkeys(ModelKind.values, round_trains)
+    active = TrainingRun.objects.filter(state__in=ACTIVE).values_list("kind", flat=True)
+    return found | dict.fromkeys(active, sentence("it is being trained"))
 
 
 def _round_trains() -> bool:
     """Whether a round is past its labelling: it trains on all there is."""
     labelling = (RoundStep.Name.SCAN, RoundStep.Name.SELECT, RoundStep.Name.PUSH)
-    unfinished = RoundStep.objects.filter(round__state=Round.State.RUNNING).exclude(
-        state=RoundStep.State.DONE
+    unfinished = set(
+        RoundStep.objects.filter(round__state=Round.State.RUNNING)
+        .exclude(state=RoundStep.State.DONE)
+        .values_list("name", flat=True)
     )
-    return (
-        unfinished.exists()
-        and not unfinished.filter(name__in=(*labelling, RoundStep.Name.COLLECT)).exists()
-    )
+    return bool(unfinished) and unfinished.isdisjoint((*labelling, RoundStep.Name.COLLECT))
 
 
 def _has_settled(news: _News) -> bool:

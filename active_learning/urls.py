@@ -1,6 +1,6 @@
 from django.urls import path
 
-from active_learning.views import brands, embeddings, registry, rounds, training
+from active_learning.views import brands, embeddings, forecasts, registry, rounds, training
 
 urlpatterns = [
     path("rounds/", rounds.round_list, name="rounds"),
@@ -8,6 +8,11 @@ urlpatterns = [
     path("rounds/<int:number>/", rounds.round_detail, name="round"),
     path("rounds/<int:number>/cancel/", rounds.round_cancel, name="round-cancel"),
     path("rounds/<int:number>/retry/", rounds.round_retry, name="round-retry"),
+    path("rounds/previews/", forecasts.forecast_list, name="forecasts"),
+    path("rounds/previews/request/", forecasts.forecast_request, name="forecast-request"),
+    path("rounds/previews/<int:pk>/", forecasts.forecast_detail, name="forecast"),
+    path("rounds/previews/<int:pk>/open/", forecasts.forecast_open, name="forecast-open"),
+    path("rounds/previews/<int:pk>/cancel/", forecasts.forecast_cancel, name="forecast-cancel"),
     path("brands/", brands.brand_list, name="brands"),
     path("brands/<str:key>/", brands.brand_detail, name="brand"),
     path("training/", training.run_list, name="training"),

@@ -10,6 +10,7 @@ from active_learning.gate import judge, verdict_in_words
 from active_learning.models import (
     DatasetVersion,
     Evaluation,
+    Forecast,
     ModelVersion,
     PromotionEvent,
     Release,
@@ -17,6 +18,7 @@ from active_learning.models import (
     RoundStep,
     Scan,
     TrainingRun,
+    Worth,
 )
 from annotation.models import Brand, InboxEvent, LabelStudioProject, Task
 
@@ -120,6 +122,46 @@ def make_rounds(releases: list[Release]) -> list[Round]:
             )  # fmt: skip
         rounds.append(round_)
     return rounds
+
+
+def make_forecasts(rng: random.Random, rounds: list[Round], brands: list[Brand]) -> None:
+    """The preview that the second round was opened with and what its labels bought; another that
+    is being made."""
+    made = {"release": rounds[1].champion, "config": rounds[1].config, "output": ""}
+    chosen = [
+        {"kind": "brand", "strategy": rng.choice(["threshold", "uncertain"]), "brand": brand.key,
+         "items": rng.randint(1, 9)}
+        for brand in brands
+    ]  # fmt: skip
+    effort = {"brand": {"items": 240, "answers": 310, "hours": 0.7}}
+    Forecast.objects.create(
+        **made, round=rounds[1], state="succeeded", progress=1, chosen=chosen, effort=effort,
+        report=_changes(rng, brands) | {"known": 900, "closed": 800, "opened": 900, "draws": 40},
+    )  # fmt: skip
+    Forecast.objects.create(
+        **made, state="running", progress=0.3, stage="forecast", chosen=chosen, effort=effort
+    )
+    Worth.objects.create(
+        round=rounds[1], state="succeeded", report=_changes(rng, brands) | {"each": 36}, output=""
+    )
+
+
+def _changes(rng: random.Random, brands: list[Brand]) -> dict:
+    def figures() -> dict[str, float]:
+        before, change, half = rng.uniform(0.3, 0.8), rng.gauss(0.03, 0.05), rng.uniform(0.02, 0.1)
+        return {
+            "before": before, "after": before + change, "change": change, "low": change - half,
+            "high": change + half,
+        }  # fmt: skip
+
+    return {
+        "recall": figures(),
+        "precision": figures(),
+        "brands": {
+            brand.key: {"recall": figures(), "precision": figures() if rng.random() < 0.4 else None}
+            for brand in brands
+        },
+    }
 
 
 def make_runs(releases: list[Release], people: dict[str, User]) -> None:

@@ -28,7 +28,7 @@ from annotation.models import (
     ReturnedTask,
     Task,
 )
-from tests.demo_loop import make_releases, make_rounds, make_runs, make_sync
+from tests.demo_loop import make_forecasts, make_releases, make_rounds, make_runs, make_sync
 from tests.demo_review import make_flagged
 from tests.factories import ImageFactory
 from webapp.roles import ensure_roles
@@ -76,6 +76,7 @@ def make_demo(
     make_doubts(people)
     make_flagged(rng, unasked, brands, people["operations"])
     make_runs(releases, people)
+    make_forecasts(rng, rounds, brands)
     make_sync()
 
 

@@ -157,6 +157,8 @@ CELERY_TASK_ROUTES = {
     "active_learning.tasks.run_scan": {"queue": "scan"},
     "active_learning.tasks.run_evaluation": {"queue": "scan"},
     "active_learning.tasks.run_embedding": {"queue": "scan"},
+    "active_learning.tasks.run_forecast": {"queue": "scan"},
+    "active_learning.tasks.run_worth": {"queue": "scan"},
     "active_learning.tasks.fill_embeddings": {"queue": "scan"},
     "active_learning.tasks.run_training": {"queue": "train"},
 }

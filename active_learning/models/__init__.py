@@ -1,6 +1,7 @@
 """The nouns of the loop, one module each."""
 
 from active_learning.models.dataset import DatasetVersion
+from active_learning.models.forecasts import Forecast, Worth
 from active_learning.models.jobs import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
@@ -9,6 +10,7 @@ __all__ = [
     "DatasetVersion",
     "EmbeddingRun",
     "Evaluation",
+    "Forecast",
     "JobState",
     "ModelKind",
     "ModelVersion",
@@ -19,4 +21,5 @@ __all__ = [
     "Scan",
     "Selection",
     "TrainingRun",
+    "Worth",
 ]

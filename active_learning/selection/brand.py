@@ -42,7 +42,9 @@ def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
         others=_others(pool) if mix.get("disagreement") else {},
         known=_rare_positives(pool) if mix.get("neighbours") or mix.get("typical") else None,
     )
-    choices = select(scored, budget=budget, mix=mix, seed=round_.seed)
+    limit = round_.config.get("most_per_brand")
+    most = None if limit is None else np.full(len(pool.brands), limit)
+    choices = select(scored, budget=budget, mix=mix, seed=round_.seed, most=most)
     brands = brands_by_key(pool.brands)
     selections = []
     for choice in choices:

@@ -22,7 +22,7 @@ LABEL_IN_FORCE = Q(
 def rounds() -> QuerySet[Round]:
     """Rounds, newest first, with steps, releases, scan and dataset."""
     return Round.objects.select_related(
-        "champion", "candidate", "scan", "dataset"
+        "champion", "candidate", "scan", "dataset", "forecast"
     ).prefetch_related(Prefetch("steps", RoundStep.objects.order_by("position")))
 
 

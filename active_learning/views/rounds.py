@@ -12,7 +12,7 @@ from active_learning import rounds as verbs
 from active_learning.filters import STRATEGIES, RoundFilter, SelectionFilter
 from active_learning.measures import figures
 from active_learning.models import ModelKind, Round, Selection
-from active_learning.selectors import registry
+from active_learning.selectors import forecasts, registry
 from active_learning.selectors import rounds as selectors
 from active_learning.views.acting import act
 from annotation.access import ENGINEERS, STAFF, PageRequest, roles_allowed
@@ -77,7 +77,15 @@ def round_detail(request: PageRequest, number: int) -> HttpResponse:
         filters=SelectionFilter,
         per_page=CARDS,
     )
+    worth = forecasts.worth_of(round_=round_)
     context |= {
+        "worth": worth,
+        "worth_by_brand": [
+            row
+            for row in forecasts.changes(report=worth.report if worth else {}, items={}, outcome={})
+            if row.brand and row.recall
+        ],
+        "pooled": forecasts.pooled_worth() if worth else None,
         "listing": page,
         "cards": selection_cards(list(page.page)),
         "comparison": _comparison(round_),

@@ -73,7 +73,8 @@ class Batch:
             for ranking, room in rankings
         ]
         wanted = np.unique(np.concatenate([np.array(self._items, int), *heads]))
-        self._embeddings(wanted)
+        if len(wanted):
+            self._embeddings(wanted)
 
     def take(self, ranking: Ranking, room: int) -> list[int]:
         """Choose up to `room` items of a ranking, in the order in which they were chosen."""

@@ -9,8 +9,9 @@ from rest_framework.test import APIClient
 from active_learning.models import Release, Round, TrainingRun
 from annotation.models import Brand, Label, LabelStudioAccount
 
-LISTS = ("brands", "images", "tasks", "labels", "rounds", "selections", "training-runs",
-         "releases", "model-versions", "evaluations", "scans", "datasets")  # fmt: skip
+LISTS = ("brands", "images", "tasks", "labels", "rounds", "forecasts", "selections",
+         "training-runs", "releases", "model-versions",
+         "evaluations", "scans", "datasets")  # fmt: skip
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from active_learning.models import DatasetVersion, Round, TrainingRun
+from active_learning.models import DatasetVersion, Forecast, Round, TrainingRun
 from annotation.models import Flag, GuidelineVersion, Image, Question
 
 QUERIES = 15
@@ -24,6 +24,8 @@ def addresses() -> dict[str, str]:
         "home": reverse("home"),
         "rounds": reverse("rounds"),
         "round": reverse("round", args=[1]),
+        "previews": reverse("forecasts"),
+        "preview": reverse("forecast", args=[Forecast.objects.latest("pk").pk]),
         "running round": reverse("round", args=[2]),
         "round, by strategy": reverse("round", args=[1]) + "?strategy=probe&sort=-score",
         "labels": reverse("labels"),

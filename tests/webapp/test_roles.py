@@ -45,6 +45,9 @@ OPEN_TO = {
     **dict.fromkeys(["training", "run", "datasets", "dataset", "models", "model"], ENGINEERS),
     **dict.fromkeys(["model-versions", "release", "label-studio"], ENGINEERS),
     **dict.fromkeys(["round-open", "round-cancel", "round-retry"], ENGINEERS),
+    **dict.fromkeys(["forecasts", "forecast", "forecast-list", "forecast-detail"], STAFF),
+    **dict.fromkeys(["forecast-request", "forecast-open", "forecast-cancel"], ENGINEERS),
+    **dict.fromkeys(["api-forecast-open", "trainingrun-plan"], ENGINEERS),
     **dict.fromkeys(["run-request", "run-cancel", "run-resume"], ENGINEERS),
     **dict.fromkeys(["roll-back", "release-promote"], ENGINEERS),
     **dict.fromkeys(["schema", "docs"], EVERYBODY),
@@ -86,7 +89,7 @@ OPEN_TO = {
     **dict.fromkeys(["merchant-list", "merchant-detail", "merchants", "merchant"], STAFF),
 }
 # Names that a page and an action of the API share.
-SHARED = {"round-cancel", "round-retry", "release-promote"}
+SHARED = {"round-cancel", "round-retry", "release-promote", "forecast-open"}
 POSTED = {
     "test-start", "test-answer", "hold-release", "gold-add", "gold-retire", "brand-group-save",
     "brand-group-remove", "api-gold-retire", "api-hold-release",
@@ -101,6 +104,7 @@ POSTED = {
     "question-dismiss", "labels-send-back", "labels-release", "return-cancel",
     "returnedtask-cancel",
     "round-open", "round-cancel", "round-retry", "run-request", "run-cancel",
+    "forecast-request", "forecast-open", "forecast-cancel", "api-forecast-open",
     "run-resume", "roll-back", "release-promote", "api-round-cancel", "api-round-retry",
     "trainingrun-cancel", "release-roll-back", "api-release-promote",
     "embedding-cancel", "embedding-resume", "picture-search", "edit-case", "merge-case",
@@ -144,7 +148,13 @@ def address(route: str) -> str:
         values["pk"] = Question.objects.all()[0].pk
     if "returns" in route or "returned-tasks" in route:
         values["pk"] = ReturnedTask.objects.all()[0].pk
-    if "scans" in route or "evaluations" in route or "model-versions" in route:
+    if (
+        "previews" in route
+        or "forecasts" in route
+        or "scans" in route
+        or "evaluations" in route
+        or "model-versions" in route
+    ):
         values["pk"] = 999_999  # found or not, the role is asked first
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
