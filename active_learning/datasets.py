@@ -3,10 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from django.db.models import Exists, Max, OuterRef
 
-from active_learning import manifests
+from active_learning import lineage, manifests
+from active_learning.dataset_changes import changes_since
 from active_learning.manifests import Known
 from active_learning.models import DatasetVersion, ModelKind
 from annotation.models import Consensus, Image, Label, Task
@@ -20,21 +22,39 @@ def freeze_dataset() -> DatasetVersion:
     """Freeze what is known of the images of `train` and `val`: the sources' word, and above it
     the trusted answers. What nobody can vouch for is left out.
 
-    The same labels give the same version, whoever asks and however often.
+    The same labels give the same version, whoever asks and however often; its lineage is that of
+    the first time.
     """
     # Taken first: a label that lands while the images are read may be in, and counts as new.
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
     images = Image.objects.filter(~known_by_copy(), split__in=(Image.Split.TRAIN, Image.Split.VAL))
-    manifest = manifests.build(images, _training_row)
+    origins = lineage.Draft()
+
+    def to_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+        row = _training_row(known, brands)
+        if row is not None:
+            origins.add(known, row)
+        return row
+
+    manifest = manifests.build(images, to_row, with_labels=True)
+    version = DatasetVersion.objects.filter(sha256=manifest.sha256).first()
+    return version or _create(manifest, origins.table(), labels_until)
+
+
+def _create(manifest: Manifest, origins: pa.Table, labels_until: int) -> DatasetVersion:
+    parent = DatasetVersion.objects.first()
+    # Somebody who froze the same at the same moment may have been first: theirs stands.
     version, _ = DatasetVersion.objects.get_or_create(
         sha256=manifest.sha256,
         defaults={
             "path": str(manifest.path),
             "rows": len(manifest),
-            "counts": count_rows(manifest),
+            "counts": count_rows(manifest) | lineage.count_origins(origins),
             "brands": manifests.listed_brands(),
             "labels_until": labels_until,
-            "parent": DatasetVersion.objects.first(),
+            "lineage_sha256": lineage.write(origins),
+            "changes": changes_since(parent, manifest),
+            "parent": parent,
         },
     )
     return version

@@ -17,15 +17,9 @@ from annotation.voices import Book, annotator_of, class_of, model_vote, vote_of
 def decide(labels: Sequence[Label], book: Book) -> Decision:
     """The consensus of one image's labels that count (at least one, all of one kind, oldest first,
     with task, brand and image)."""
-    # A reviewer who is not sure settles nothing.
-    audits = [
-        label
-        for label in labels
-        if label.source == Label.Source.AUDIT and label.answer != Answer.UNSURE
-    ]
-    if audits:
-        return Decision(_row(audits[-1], voters=audits[-1:], agreement=1.0, posterior=1.0))
-    voters = _voters(labels)
+    voters = voters_of(labels)
+    if _is_verdict(voters[-1]):
+        return Decision(_row(voters[-1], voters=voters, agreement=1.0, posterior=1.0))
     votes = [vote_of(label) for label in voters]
     said = {vote.answer for vote in votes} - NO_VOTE
     if not said:
@@ -44,9 +38,12 @@ def decide(labels: Sequence[Label], book: Book) -> Decision:
     return Decision(row, agreed=len(said) == 1, next_best=max(chances.values(), default=0.0))
 
 
-def _voters(labels: Sequence[Label]) -> list[Label]:
-    """Each person's last word. Once people were asked again because the guideline changed, what was
-    said before counts no more."""
+def voters_of(labels: Sequence[Label]) -> list[Label]:
+    """Whose answers are combined: a reviewer's last verdict alone, where there is one; else each
+    person's last word. Once people were asked again because the guideline changed, what was said
+    before counts no more."""
+    if verdicts := [label for label in labels if _is_verdict(label)]:
+        return verdicts[-1:]
     asked = [
         label.task.created_at
         for label in labels
@@ -57,6 +54,11 @@ def _voters(labels: Sequence[Label]) -> list[Label]:
         annotator_of(label): label for label in labels if since is None or label.created_at >= since
     }
     return sorted(last.values(), key=lambda label: label.pk)
+
+
+def _is_verdict(label: Label) -> bool:
+    # A reviewer who is not sure settles nothing.
+    return label.source == Label.Source.AUDIT and label.answer != Answer.UNSURE
 
 
 def _chances(voters: Sequence[Label], votes: list[Vote], book: Book) -> dict[str, float]:
