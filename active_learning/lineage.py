@@ -1,6 +1,7 @@
 """Which labels each row of a dataset came from: a Parquet file beside its manifest, one row a label
 that counted, or one for the source's weak word where nobody had answered."""
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +19,8 @@ from annotation.models import GuidelineVersion, Task
 from ml.artifact import file_sha256
 from ml.files import replacing
 
+logger = logging.getLogger(__name__)
+
 SCHEMA = pa.schema(
     [
         ("sha256", pa.string()),
@@ -32,7 +35,7 @@ SCHEMA = pa.schema(
 )
 WEAK = "weak"  # the product table's word
 BATCH = 5_000
-GROUP = 8_192  # rows a look-up of one image reads
+GROUP = 1_024  # rows a look-up of one image reads
 
 # Whose answers a model of a kind learns from; a variation model may learn the brand's look too.
 LEARNS_FROM = {
@@ -131,13 +134,12 @@ def count_origins(table: pa.Table) -> dict[str, dict[str, int]]:
 
 def of_images(dataset: DatasetVersion, hashes: Collection[str]) -> dict[str, list[dict]] | None:
     """The lineage of these images' rows, by sha256; images that are not in the dataset are not in
-    it. None where no lineage was kept.
-
-    Raises:
-        OSError: the file is gone.
-    """
+    it. None where no lineage was kept, or its file is gone."""
     path = path_of(dataset)
     if path is None:
+        return None
+    if not path.is_file():
+        logger.warning("the lineage of dataset %s is gone: %s", dataset, path)
         return None
     # Sorted by image: the statistics of a row group tell whether it has to be read.
     wanted = pc.field("sha256").isin(sorted(hashes))

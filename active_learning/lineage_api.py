@@ -75,7 +75,7 @@ class ItemSerializer(serializers.Serializer):
     labels = SaidSerializer(many=True, source="said")
 
 
-class AnswerSerializer(serializers.Serializer):
+class ImageLineageSerializer(serializers.Serializer):
     models = serializers.ListField(child=serializers.CharField())
     missing = serializers.CharField(help_text="why nothing is like it, if so")
     image = ItemSerializer()
@@ -83,6 +83,8 @@ class AnswerSerializer(serializers.Serializer):
 
 
 class TaughtSerializer(serializers.Serializer):
+    """`state`: in_train, in_val, absent, or unknown."""
+
     dataset = serializers.CharField(source="dataset.sha256")
     frozen_at = serializers.DateTimeField(source="dataset.created_at")
     state = serializers.CharField()
@@ -137,7 +139,7 @@ class ImageLineageViewSet(viewsets.GenericViewSet):
 
     roles = STAFF
     queryset = Image.objects.select_related("product", "weak_brand")
-    serializer_class = AnswerSerializer
+    serializer_class = ImageLineageSerializer
     lookup_field = "sha256"
 
     @extend_schema(

@@ -15,6 +15,7 @@ from django.db.models import OuterRef, QuerySet
 from annotation.consensus import counting_labels
 from annotation.models import Brand, Consensus, Image, Label, Task
 from annotation.models.label import Answer
+from annotation.voters import voters_of
 from ml.manifest import SCHEMA, Manifest, write_manifest
 
 BATCH = 5_000
@@ -115,9 +116,6 @@ def _label_ids() -> QuerySet[Label, int]:
 def _add_labels(answers: list[dict[str, Any]]) -> None:
     """To each answer the labels it was made of, oldest first. Labels never change: they may be
     read later than their ids."""
-    # What it stands on takes seconds to load.
-    from annotation.beliefs import voters_of
-
     ids = {pk for answer in answers for pk in answer["label_ids"]}
     known = Label.objects.select_related("task").only(*SAID).in_bulk(ids)
     for answer in answers:

@@ -27,6 +27,8 @@ TRAINING = (Image.Split.TRAIN, Image.Split.VAL)
 
 # How a model's dataset holds an image. In `val` it chose when to stop and fitted calibration.
 TRAINED, CHECKED, ABSENT, UNKNOWN = "trained", "checked", "absent", "unknown"
+# Where in a dataset a label's row is.
+IN_TRAIN, IN_VAL = "in_train", "in_val"
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,8 @@ def _said(image_ids: Iterable[int], learned: dict[str, list[Learned]]) -> dict[i
 
 @dataclass(frozen=True)
 class Taught:
-    """Whether a dataset's rows came from a label: `state` as of an image, and the models trained on
-    the dataset that learn from such labels. `decided`: it was the one that decided."""
+    """Whether a row of a dataset came from a label (`state`: IN_TRAIN, IN_VAL, ABSENT, UNKNOWN),
+    whether it was the one that decided, and the models that learned from it there."""
 
     dataset: DatasetVersion
     state: str
@@ -246,10 +248,11 @@ def _taught(label: Label, dataset: DatasetVersion) -> Taught:
     rows = [row for row in kept.get(label.image.sha256, []) if row["label"] == label.pk]
     if not rows:
         return Taught(dataset, ABSENT, False, [])
+    if rows[0]["split"] != Image.Split.TRAIN:
+        return Taught(dataset, IN_VAL, rows[0]["decided"], [])
     readers = {kind for kind, kinds in lineage.LEARNS_FROM.items() if label.kind in kinds}
     models = [version for version in dataset.models.all() if version.kind in readers]
-    state = TRAINED if rows[0]["split"] == Image.Split.TRAIN else CHECKED
-    return Taught(dataset, state, rows[0]["decided"], models)
+    return Taught(dataset, IN_TRAIN, rows[0]["decided"], models)
 
 
 def labels() -> QuerySet[Label]:

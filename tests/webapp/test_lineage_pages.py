@@ -7,7 +7,7 @@ from django.urls import reverse
 from pgvector import HalfVector
 from rest_framework.test import APIClient
 
-from active_learning import datasets, embeddings, exports
+from active_learning import datasets, embeddings, exports, lineage
 from active_learning.models import EmbeddingRun
 from annotation.labels import Content, record_label
 from annotation.models import EmbeddingSpace, GuidelineVersion, ImageVector
@@ -60,7 +60,7 @@ class World:
         self.labelled, self.weak, self.later = weak(acme), weak(acme), ImageFactory(split="pool")
         self.label = say(self.labelled, labeler, answer="none")
         self.dataset = datasets.freeze_dataset()
-        self.later_label = say(self.later, labeler, answer="brand", brand=acme)
+        say(self.later, labeler, answer="brand", brand=acme)
         self.version = ModelVersionFactory(dataset=self.dataset, number=2)
         self.release = ReleaseFactory(number=4, classifier=self.version, state="champion")
         self.space = EmbeddingSpace.objects.create(model=self.version.artifact, state="serving")
@@ -162,17 +162,32 @@ def test_what_was_frozen_before_lineage_was_kept_is_not_known(world, api):
 
 def test_a_label_names_the_datasets_and_models_that_learned_from_it(world, api, log_in):
     second = datasets.freeze_dataset()
-    newer = ModelVersionFactory(number=5, dataset=second, parent=world.version)
+    ModelVersionFactory(number=5, dataset=second, parent=world.version)
+    ModelVersionFactory(kind="detector", number=5, dataset=second)  # reads boxes alone
     told = api.get(f"/api/label-lineage/{world.label.pk}/").json()
     assert told["count"] == 2
     assert [(row["dataset"], row["state"], row["models"]) for row in told["results"]] == [
-        (second.sha256, "trained", ["classifier v5"]),
-        (world.dataset.sha256, "trained", ["classifier v2"]),
+        (second.sha256, "in_train", ["classifier v5"]),
+        (world.dataset.sha256, "in_train", ["classifier v2"]),
     ]
-    told = api.get(f"/api/label-lineage/{world.later_label.pk}/").json()["results"]
-    assert [row["models"] for row in told] == [[str(newer)]]
+    assert [row["decided"] for row in told["results"]] == [True, True]
     page = log_in("ml_engineer").get(reverse("label-lineage", args=[world.label.pk]))
     assert "starts from classifier v2" in page.content.decode()
+
+
+def test_a_label_of_a_validation_row_taught_nobody(world, api, acme, people):
+    label = say(weak(acme, split="val"), people["labeler"], answer="none")
+    ModelVersionFactory(dataset=datasets.freeze_dataset())
+    (told,) = api.get(f"/api/label-lineage/{label.pk}/").json()["results"]
+    assert (told["state"], told["models"]) == ("in_val", [])
+
+
+def test_a_lineage_whose_file_is_gone_is_not_known_and_breaks_no_page(world, api, log_in):
+    lineage.path_of(world.dataset).unlink()
+    (told,) = api.get(f"/api/label-lineage/{world.label.pk}/").json()["results"]
+    assert told["state"] == "unknown"
+    page = log_in("operations").get(reverse("image-lineage", args=[world.labelled.sha256]))
+    assert "not known" in page.content.decode()
 
 
 def test_the_pages_take_few_queries_however_much_they_show(
