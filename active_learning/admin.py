@@ -46,6 +46,13 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ["release"]
 
 
+@admin.register(models.DatasetExport)
+class DatasetExportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "dataset", "format", "state", "requested_by", "created_at"]
+    list_filter = ["format", "state"]
+    list_select_related = ["dataset", "requested_by"]
+
+
 @admin.register(models.ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ["kind", "number", "dataset", "created_at"]

@@ -224,7 +224,7 @@ class ScanViewSet(viewsets.ReadOnlyModelViewSet):
 class DatasetViewSet(viewsets.ReadOnlyModelViewSet):
     """Frozen training material."""
 
-    roles = ENGINEERS
+    roles = STAFF
     queryset = models.DatasetVersion.objects.select_related("parent")
     serializer_class = s.DatasetSerializer
     lookup_field = "sha256"

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from active_learning import manifests
+from active_learning import lineage, manifests
+from active_learning.dataset_changes import changes_since
 from active_learning.manifests import Known
 from active_learning.models import DatasetVersion, ModelKind
 from annotation.models import Consensus, Image, Label, Task
@@ -22,20 +24,38 @@ def freeze_dataset() -> DatasetVersion:
     """Freeze what is known of the images of `train` and `val`: the sources' word, and above it
     the trusted answers. What nobody can vouch for is left out.
 
-    The same labels give the same version, whoever asks and however often.
+    The same labels give the same version, whoever asks and however often; its lineage is that of
+    the first time.
     """
     # Taken first: a label that lands while the images are read may be in, and counts as new.
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
-    manifest = training_manifest()
+    origins = lineage.Draft()
+
+    def to_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+        row = _training_row(known, brands)
+        if row is not None:
+            origins.add(known, row)
+        return row
+
+    manifest = manifests.build(_training_images(), to_row, with_labels=True)
+    version = DatasetVersion.objects.filter(sha256=manifest.sha256).first()
+    return version or _create(manifest, origins.table(), labels_until)
+
+
+def _create(manifest: Manifest, origins: pa.Table, labels_until: int) -> DatasetVersion:
+    parent = DatasetVersion.objects.first()
+    # Somebody who froze the same at the same moment may have been first: theirs stands.
     version, _ = DatasetVersion.objects.get_or_create(
         sha256=manifest.sha256,
         defaults={
             "path": str(manifest.path),
             "rows": len(manifest),
-            "counts": count_rows(manifest),
+            "counts": count_rows(manifest) | lineage.count_origins(origins),
             "brands": manifests.listed_brands(),
             "labels_until": labels_until,
-            "parent": DatasetVersion.objects.first(),
+            "lineage_sha256": lineage.write(origins),
+            "changes": changes_since(parent, manifest),
+            "parent": parent,
         },
     )
     return version
@@ -43,8 +63,11 @@ def freeze_dataset() -> DatasetVersion:
 
 def training_manifest(*, without: Collection[int] = ()) -> Manifest:
     """What is known of the images of `train` and `val`, but for some by id."""
-    images = Image.objects.filter(~known_by_copy(), split__in=TRAINING_SPLITS)
-    return manifests.build(images.exclude(pk__in=without), _training_row)
+    return manifests.build(_training_images().exclude(pk__in=without), _training_row)
+
+
+def _training_images() -> QuerySet[Image]:
+    return Image.objects.filter(~known_by_copy(), split__in=TRAINING_SPLITS)
 
 
 def image_manifest(*, image_ids: Collection[int]) -> Manifest:

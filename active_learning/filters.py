@@ -4,6 +4,7 @@ import django_filters as filters
 from django.utils.translation import gettext_lazy as _
 
 from active_learning.models import (
+    DatasetExport,
     Evaluation,
     JobState,
     ModelKind,
@@ -109,4 +110,14 @@ class ScanFilter(filters.FilterSet):
 
     class Meta:
         model = Scan
+        fields: list[str] = []
+
+
+class ExportFilter(filters.FilterSet):
+    state = choice_filter(JobState.choices, _("State"))
+    format = choice_filter(DatasetExport.Format.choices, _("Format"))
+    dataset = filters.CharFilter(field_name="dataset__sha256", label=_("Dataset"))
+
+    class Meta:
+        model = DatasetExport
         fields: list[str] = []

@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
 from active_learning.models import (
+    DatasetExport,
     EmbeddingRun,
     Evaluation,
     Forecast,
@@ -38,6 +39,7 @@ MODELS: tuple[type[Job], ...] = (
     Scan,
     Evaluation,
     EmbeddingRun,
+    DatasetExport,
     Forecast,
     Worth,
 )
@@ -206,6 +208,7 @@ def _tell(model: type[Job], pk: int) -> None:
         EmbeddingRun: tasks.run_embedding,
         Forecast: tasks.run_forecast,
         Worth: tasks.run_worth,
+        DatasetExport: tasks.run_export,
     }
     if model is EmbeddingRun and EmbeddingRun.objects.filter(pk=pk).exclude(picture="").exists():
         told[model] = tasks.run_picture  # somebody waits for it: not behind a scan

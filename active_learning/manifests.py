@@ -8,11 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.files.storage import default_storage
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 
-from annotation.models import Brand, Consensus, Image, Task
+from annotation.consensus import counting_labels
+from annotation.models import Brand, Consensus, Image, Label, Task
 from annotation.models.label import Answer
+from annotation.voters import voters_of
 from ml.manifest import SCHEMA, Manifest, write_manifest
 
 BATCH = 5_000
@@ -45,6 +48,8 @@ ANSWER = {
     "variation": "variation",
     "labelled_at": "updated_at",
 }
+# Of a label: who said it when, and whether it counts.
+SAID = ("source", "by", "guideline", "answer", "created_at", "task__strategy", "task__created_at")
 Known = Mapping[str, Any]
 ToRow = Callable[[Known, set[str]], dict[str, Any] | None]
 
@@ -59,36 +64,63 @@ def listed_brands() -> list[str]:
     return sorted(listed.values_list("key", flat=True))
 
 
-def build(images: QuerySet[Image], to_row: ToRow) -> Manifest:
+def build(images: QuerySet[Image], to_row: ToRow, *, with_labels: bool = False) -> Manifest:
     """Write the manifest of `images`; `to_row` says what of an image goes in, None leaves it out.
+
+    Args:
+        with_labels: `to_row` also gets, with each answer, the `labels` it was made of and the id
+            of the one that decided, `decided_by`.
 
     Raises:
         InputError: a row breaks a rule of the manifest.
     """
     brands = set(listed_brands())
-    rows = (row for known in _read(images) if (row := to_row(known, brands)) is not None)
+    read = _read(images, with_labels)
+    rows = (row for known in read if (row := to_row(known, brands)) is not None)
     batches = []
     while batch := list(islice(rows, BATCH)):
         batches.append(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))
     return write_manifest(pa.Table.from_batches(batches, schema=SCHEMA), directory())
 
 
-def _read(images: QuerySet[Image]) -> Iterator[Known]:
+def _read(images: QuerySet[Image], with_labels: bool) -> Iterator[Known]:
     rows = images.order_by("pk").values_list(*IMAGE.values()).iterator(chunk_size=BATCH)
     while batch := [dict(zip(IMAGE, row, strict=True)) for row in islice(rows, BATCH)]:
-        answers = _answers([image["id"] for image in batch])
+        answers = _answers([image["id"] for image in batch], with_labels)
         for image in batch:
             yield image | answers.get(image["id"], {})
 
 
-def _answers(image_ids: list[int]) -> dict[int, dict[str, dict[str, Any]]]:
+def _answers(image_ids: list[int], with_labels: bool) -> dict[int, dict[str, dict[str, Any]]]:
     """What people answered of these images, by image and kind of task. Asked for by id and not
     joined: just after a bulk load PostgreSQL, without statistics yet, takes minutes to join."""
     found: dict[int, dict[str, dict[str, Any]]] = {}
     rows = Consensus.objects.filter(image_id__in=image_ids)
-    for image_id, kind, *values in rows.values_list("image_id", "kind", *ANSWER.values()):
-        found.setdefault(image_id, {})[kind] = dict(zip(ANSWER, values, strict=True))
+    fields = dict(ANSWER)
+    if with_labels:
+        # In one statement, hence of one moment: a label that lands meanwhile is in both or neither.
+        rows = rows.annotate(label_ids=ArraySubquery(_label_ids()))
+        fields |= {"decided_by": "decided_by_id", "label_ids": "label_ids"}
+    for image_id, kind, *values in rows.values_list("image_id", "kind", *fields.values()):
+        found.setdefault(image_id, {})[kind] = dict(zip(fields, values, strict=True))
+    if with_labels:
+        _add_labels([answer for kinds in found.values() for answer in kinds.values()])
     return found
+
+
+def _label_ids() -> QuerySet[Label, int]:
+    same = counting_labels().filter(image=OuterRef("image"), kind=OuterRef("kind"))
+    return same.order_by("pk").values_list("pk", flat=True)
+
+
+def _add_labels(answers: list[dict[str, Any]]) -> None:
+    """To each answer the labels it was made of, oldest first. Labels never change: they may be
+    read later than their ids."""
+    ids = {pk for answer in answers for pk in answer["label_ids"]}
+    known = Label.objects.select_related("task").only(*SAID).in_bulk(ids)
+    for answer in answers:
+        labels = [known[pk] for pk in answer.pop("label_ids")]
+        answer["labels"] = voters_of(labels) if labels else []
 
 
 def context(known: Known) -> dict[str, Any]:

@@ -224,7 +224,18 @@ class DatasetSerializer(serializers.ModelSerializer):
     parent = named_by("sha256")  # type: ignore[assignment]  # a name of DRF too
     counts = serializers.DictField()
     brands = serializers.ListField(child=serializers.CharField())
+    changes = serializers.DictField()
 
     class Meta:
         model = models.DatasetVersion
-        fields = ["sha256", "rows", "counts", "brands", "labels_until", "parent", "created_at"]
+        fields = [
+            "sha256",
+            "rows",
+            "counts",
+            "brands",
+            "labels_until",
+            "lineage_sha256",
+            "changes",
+            "parent",
+            "created_at",
+        ]

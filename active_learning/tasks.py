@@ -6,6 +6,7 @@ from celery import shared_task
 from active_learning import (
     embeddings,
     evaluations,
+    exports,
     flags,
     forecasts,
     jobs,
@@ -55,6 +56,11 @@ def run_embedding(run_id: int) -> None:
 def run_picture(run_id: int) -> None:
     """As `run_embedding`, of one picture that a person waits for."""
     embeddings.run(run_id=run_id)
+
+
+@shared_task
+def run_export(export_id: int) -> None:
+    exports.run(export_id=export_id)
 
 
 @shared_task

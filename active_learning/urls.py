@@ -1,6 +1,15 @@
 from django.urls import path
 
-from active_learning.views import brands, embeddings, forecasts, registry, rounds, training
+from active_learning.views import (
+    brands,
+    datasets,
+    embeddings,
+    forecasts,
+    lineage,
+    registry,
+    rounds,
+    training,
+)
 
 urlpatterns = [
     path("rounds/", rounds.round_list, name="rounds"),
@@ -25,8 +34,15 @@ urlpatterns = [
     path("cases/embedding/resume/", embeddings.resume, name="embedding-resume"),
     path("cases/by-picture/", embeddings.search, name="picture-search"),
     path("cases/by-picture/<int:pk>/", embeddings.result, name="picture-search-result"),
-    path("datasets/", training.dataset_list, name="datasets"),
-    path("datasets/<str:sha256>/", training.dataset_detail, name="dataset"),
+    path("datasets/", datasets.dataset_list, name="datasets"),
+    path("datasets/<str:sha256>/", datasets.dataset_detail, name="dataset"),
+    path("datasets/<str:sha256>/export/", datasets.export_request, name="export-request"),
+    path("exports/<int:pk>/cancel/", datasets.export_cancel, name="export-cancel"),
+    path("exports/<int:pk>/delete/", datasets.export_delete, name="export-delete"),
+    path("exports/<int:pk>/file/", datasets.export_file, name="export-file"),
+    path("images/<str:sha256>/lineage/", lineage.image_lineage, name="image-lineage"),
+    path("images/<str:sha256>/lineage/embed/", lineage.image_embed, name="image-embed"),
+    path("labels/<int:pk>/lineage/", lineage.label_lineage, name="label-lineage"),
     path("models/", registry.release_list, name="models"),
     path("models/versions/", registry.model_list, name="model-versions"),
     path("models/<str:kind>/<int:number>/", registry.model_detail, name="model"),

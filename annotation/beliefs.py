@@ -6,26 +6,19 @@ from django.conf import settings
 
 from annotation.consensus import COPIED, Decision
 from annotation.models import Consensus, Label, Task
-from annotation.models.label import Answer
-from annotation.opinions import ASKED_AGAIN
 from annotation.quality.boxes import SIDES, Seen, disagreement, merge
 from annotation.quality.posterior import posterior
 from annotation.quality.votes import NO_VOTE, Vote
-from annotation.voices import Book, annotator_of, class_of, model_vote, vote_of
+from annotation.voices import Book, class_of, model_vote, vote_of
+from annotation.voters import annotator_of, is_verdict, voters_of
 
 
 def decide(labels: Sequence[Label], book: Book) -> Decision:
     """The consensus of one image's labels that count (at least one, all of one kind, oldest first,
     with task, brand and image)."""
-    # A reviewer who is not sure settles nothing.
-    audits = [
-        label
-        for label in labels
-        if label.source == Label.Source.AUDIT and label.answer != Answer.UNSURE
-    ]
-    if audits:
-        return Decision(_row(audits[-1], voters=audits[-1:], agreement=1.0, posterior=1.0))
-    voters = _voters(labels)
+    voters = voters_of(labels)
+    if is_verdict(voters[-1]):
+        return Decision(_row(voters[-1], voters=voters, agreement=1.0, posterior=1.0))
     votes = [vote_of(label) for label in voters]
     said = {vote.answer for vote in votes} - NO_VOTE
     if not said:
@@ -42,21 +35,6 @@ def decide(labels: Sequence[Label], book: Book) -> Decision:
     if row.kind == Task.Kind.BOXES and len(voters) > 1:
         _merge_boxes(row, voters, winners, book)
     return Decision(row, agreed=len(said) == 1, next_best=max(chances.values(), default=0.0))
-
-
-def _voters(labels: Sequence[Label]) -> list[Label]:
-    """Each person's last word. Once people were asked again because the guideline changed, what was
-    said before counts no more."""
-    asked = [
-        label.task.created_at
-        for label in labels
-        if label.task is not None and label.task.strategy == ASKED_AGAIN
-    ]
-    since = max(asked, default=None)
-    last = {
-        annotator_of(label): label for label in labels if since is None or label.created_at >= since
-    }
-    return sorted(last.values(), key=lambda label: label.pk)
 
 
 def _chances(voters: Sequence[Label], votes: list[Vote], book: Book) -> dict[str, float]:

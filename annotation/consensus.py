@@ -91,16 +91,20 @@ def labels_in_force(*, image_ids: Sequence[int], kind: str) -> QuerySet[Label]:
     """The labels that count, oldest first: nobody superseded or retracted them, they are not held,
     and they do not answer a gold item."""
     return (
-        Label.objects.filter(
-            Q(task__isnull=True) | Q(task__is_gold=False),
-            image_id__in=image_ids,
-            kind=kind,
-            superseded_by__isnull=True,
-            retracted=False,
-            held__isnull=True,
-        )
+        counting_labels()
+        .filter(image_id__in=image_ids, kind=kind)
         .select_related("task", "brand", "image")
         .order_by("pk")
+    )
+
+
+def counting_labels() -> QuerySet[Label]:
+    """As `labels_in_force`, of all images and kinds."""
+    return Label.objects.filter(
+        Q(task__isnull=True) | Q(task__is_gold=False),
+        superseded_by__isnull=True,
+        retracted=False,
+        held__isnull=True,
     )
 
 

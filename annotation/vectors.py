@@ -1,7 +1,7 @@
 """Embeddings in the database. Vectors of one space only can be compared; while the space of a new
 classifier is being filled, the one before it goes on serving."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -177,12 +177,29 @@ def nearest_images(*, image: Image, limit: int = 20) -> list[tuple[Image, float]
     space, vector = serving_space(), vector_of_image(image=image)
     if space is None or vector is None:
         return []
+    return images_like(space=space, vector=vector, exclude=image, limit=limit)
+
+
+def images_like(
+    *,
+    space: EmbeddingSpace,
+    vector: HalfVector | Sequence[float],
+    exclude: Image,
+    splits: Collection[str] = (),
+    limit: int = 20,
+) -> list[tuple[Image, float]]:
+    """Images most like a vector of the space, each with its cosine similarity, the nearest first.
+
+    Args:
+        splits: of these alone, where some are named.
+    """
+    if not isinstance(vector, HalfVector):
+        vector = HalfVector(list(vector))
+    rows = ImageVector.objects.filter(space=space).exclude(image=exclude)
+    if splits:
+        rows = rows.filter(image__split__in=splits)
+    distance = MaxInnerProduct("vector", vector)
     with index_search():
-        found = list(
-            ImageVector.objects.filter(space=space)
-            .exclude(image=image)
-            .order_by(MaxInnerProduct("vector", vector))
-            .values_list("image_id", MaxInnerProduct("vector", vector))[:limit]
-        )
-    images = Image.objects.select_related("product").in_bulk([pk for pk, _distance in found])
+        found = list(rows.order_by(distance).values_list("image_id", distance)[:limit])
+    images = Image.objects.select_related("product", "weak_brand").in_bulk([pk for pk, _ in found])
     return [(images[pk], -distance) for pk, distance in found]

@@ -8,6 +8,7 @@ from annotation.models.label import Answer, Variation
 from annotation.quality.posterior import posterior
 from annotation.quality.skills import Skill, newcomer
 from annotation.quality.votes import MODEL, Vote
+from annotation.voters import annotator_of
 
 # Where the model's own word never counts: these measure it, or people.
 UNTOUCHED = frozenset({"random_control", "probe", "gold"})
@@ -96,13 +97,6 @@ def proposed_class(task: Task | None) -> str:
 
 def annotator_of_user(user_id: int | None) -> str:
     return MODEL if user_id is None else str(user_id)
-
-
-def annotator_of(label: Label) -> str:
-    """Who speaks: a person, an import, or somebody Label Studio could not name."""
-    if label.source == Label.Source.IMPORT:
-        return "import"
-    return str(label.by_id) if label.by_id else f"label {label.pk}"
 
 
 def vote_of(label: Label) -> Vote:

@@ -1,5 +1,5 @@
 """`python -m ml …`: train, export, evaluate, compare, scan, embed, predict, explain, forecast, find
-wrong labels, draw a world, and measure.
+wrong labels, convert datasets, draw a world, and measure.
 
 Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C, resumable.
 """
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from ml.bench.cli import add_parser as add_bench
 from ml.clean.cli import add_parser as add_clean
+from ml.datasets.cli import add_parser as add_convert
 from ml.enrolment.cli import add_parsers as add_enrolment
 from ml.errors import Cancelled, InputError
 from ml.explain.cli import add_parser as add_explain
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add_enrolment(commands, Stop)
     add_clean(commands, Stop)
     add_forecasts(commands, Stop)
+    add_convert(commands, Stop)
 
     train = commands.add_parser("train", help="train a model")
     train.add_argument("kind", metavar="KIND", help="classifier | detector | variation | text")

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from active_learning.gate import judge, verdict_in_words
 from active_learning.models import (
+    DatasetExport,
     DatasetVersion,
     Evaluation,
     Forecast,
@@ -175,6 +176,10 @@ def make_runs(releases: list[Release], people: dict[str, User]) -> None:
                 started_at=now - timedelta(minutes=50), finished_at=now - timedelta(minutes=40),
             )  # fmt: skip
     common = {"dataset": DatasetVersion.objects.latest("pk"), "output": ""}
+    DatasetExport.objects.create(
+        dataset=common["dataset"], format="coco", state="succeeded", progress=1, size=123_456,
+        requested_by=people["ml_engineer"], output="", finished_at=now,
+    )  # fmt: skip
     TrainingRun.objects.create(
         kind="detector", state="failed", trigger="labels", error="out of memory", **common,
         started_at=now - timedelta(minutes=20), finished_at=now - timedelta(minutes=19),

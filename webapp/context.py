@@ -21,7 +21,7 @@ class Entry:
 PLACES = (
     ("home", _("Loop"), STAFF, ()),
     ("rounds", _("Rounds"), STAFF, ("round",)),
-    ("labels", _("Labels"), STAFF, ()),
+    ("labels", _("Labels"), STAFF, ("label-lineage",)),
     ("questions", _("Questions"), STAFF, ("question",)),
     (
         "annotators",
@@ -38,10 +38,10 @@ PLACES = (
         EVERYBODY,
         ("case", "case-new", "contradictions", "picture-search-result"),
     ),
-    ("images", _("Images"), STAFF, ("image",)),
+    ("images", _("Images"), STAFF, ("image", "image-lineage")),
     ("training", _("Training"), ENGINEERS, ("run",)),
     ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions")),
-    ("datasets", _("Datasets"), ENGINEERS, ("dataset",)),
+    ("datasets", _("Datasets"), STAFF, ("dataset",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),
     ("missed", _("Missed risks"), STAFF, ("missed-enter", "missed-import")),
     ("licences", _("Licences"), STAFF, ("licences-import",)),

@@ -160,6 +160,7 @@ CELERY_TASK_ROUTES = {
     "active_learning.tasks.run_forecast": {"queue": "scan"},
     "active_learning.tasks.run_worth": {"queue": "scan"},
     "active_learning.tasks.fill_embeddings": {"queue": "scan"},
+    "active_learning.tasks.run_export": {"queue": "scan"},
     "active_learning.tasks.run_training": {"queue": "train"},
 }
 # A task not acknowledged within this time is delivered again. Jobs hold a lease in the database,

@@ -2,11 +2,19 @@
 
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.forecasts import Forecast, Worth
-from active_learning.models.jobs import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
+from active_learning.models.jobs import (
+    DatasetExport,
+    EmbeddingRun,
+    Evaluation,
+    JobState,
+    Scan,
+    TrainingRun,
+)
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
 
 __all__ = [
+    "DatasetExport",
     "DatasetVersion",
     "EmbeddingRun",
     "Evaluation",

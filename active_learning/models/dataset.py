@@ -10,9 +10,22 @@ class DatasetVersion(models.Model):
     sha256 = models.CharField(max_length=64, unique=True)
     path = models.CharField(max_length=500, help_text="the manifest, under the data folder")
     rows = models.PositiveIntegerField()
-    counts = models.JSONField(default=dict, help_text="by split, answer, source, brand")
+    counts = models.JSONField(
+        default=dict, help_text="by split, answer, source, brand, origin, guideline"
+    )
     brands = models.JSONField(default=list, help_text="brand keys on the list when frozen")
     labels_until = models.BigIntegerField(default=0, help_text="highest label id it may hold")
+    lineage_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="hash and name of the file that says which labels each row came from; empty where"
+        " none was kept",
+    )
+    changes = models.JSONField(
+        default=dict,
+        help_text="against the parent: {added, removed, answers, boxes, variation, split: rows,"
+        " examples}; empty where there is none to compare with",
+    )
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )

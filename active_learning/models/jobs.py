@@ -146,3 +146,30 @@ class EmbeddingRun(Job):
                 name="embedding_one_batch_at_a_time",
             )
         ]
+
+
+class DatasetExport(Job):
+    """A dataset in a format of other tools, as one zip file."""
+
+    class Format(models.TextChoices):
+        COCO = "coco", "COCO"
+        YOLO = "yolo", "YOLO"
+        VOC = "voc", "Pascal VOC"
+        CSV = "csv", "CSV"
+        PARQUET = "parquet", "Parquet"
+
+    dataset = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="exports")
+    format = models.CharField(max_length=10, choices=Format)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    size = models.BigIntegerField(default=0, help_text="of the zip file, in bytes")
+
+    class Meta(Job.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "format"],
+                condition=~Q(state__in=["failed", "cancelled"]),
+                name="export_once_per_dataset_and_format",
+            )
+        ]

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from django.db.models import Prefetch, QuerySet
 
 from active_learning.models import (
-    DatasetVersion,
     Evaluation,
     JobState,
     ModelVersion,
@@ -58,7 +57,3 @@ def evaluations() -> QuerySet[Evaluation]:
 
 def scans() -> QuerySet[Scan]:
     return Scan.objects.select_related("release")
-
-
-def datasets() -> QuerySet[DatasetVersion]:
-    return DatasetVersion.objects.select_related("parent")

@@ -1,4 +1,4 @@
-"""Pages of training runs and of the datasets they train on."""
+"""Pages of training runs."""
 
 import json
 
@@ -12,7 +12,6 @@ from active_learning import jobs, triggers
 from active_learning import training as verbs
 from active_learning.filters import RunFilter
 from active_learning.models import ModelKind, TrainingRun
-from active_learning.selectors import registry
 from active_learning.selectors import training as selectors
 from active_learning.views.acting import act
 from annotation.access import ENGINEERS, PageRequest, roles_allowed
@@ -98,39 +97,3 @@ def run_resume(request: PageRequest, pk: int) -> HttpResponse:
         to=reverse("run", args=[pk]),
         refusals=REFUSALS,
     )
-
-
-@require_safe
-@roles_allowed(*ENGINEERS)
-def dataset_list(request: PageRequest) -> HttpResponse:
-    page = listing(request, queryset=registry.datasets(), per_page=30)
-    return render(request, "datasets/list.html", {"listing": page, "datasets": page.page})
-
-
-@require_safe
-@roles_allowed(*ENGINEERS)
-def dataset_detail(request: PageRequest, sha256: str) -> HttpResponse:
-    """What exactly was trained on, and what that changed against the version before."""
-    dataset = get_object_or_404(registry.datasets(), sha256=sha256)
-    now = _flat(dataset.counts)
-    before = _flat(dataset.parent.counts if dataset.parent else {})
-    context = {
-        "dataset": dataset,
-        "counts": {name: _changes(rows, before.get(name, {})) for name, rows in now.items()},
-        "runs": selectors.runs().filter(dataset=dataset),
-    }
-    return render(request, "datasets/detail.html", context)
-
-
-def _flat(counts: dict) -> dict[str, dict[str, int]]:
-    """The counts that are rows by something; those of the training rows alone come last."""
-    train = counts.get("train", {})
-    named = {name: rows for name, rows in counts.items() if name != "train"}
-    named |= {"boxed": train.get("boxed", {}), "variation": train.get("variation", {})}
-    return {name: rows for name, rows in named.items() if rows}
-
-
-def _changes(now: dict[str, int], before: dict[str, int]) -> list[tuple[str, int, int]]:
-    """(name, rows, change), most rows first."""
-    names = sorted(now.keys() | before.keys(), key=lambda name: (-now.get(name, 0), name))
-    return [(name, now.get(name, 0), now.get(name, 0) - before.get(name, 0)) for name in names]

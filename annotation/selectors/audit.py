@@ -37,6 +37,8 @@ ACTIONS = {
     "change_invitation": gettext_lazy("change an invitation"),
     "enter_missed": gettext_lazy("enter a missed risk"),
     "import_licences": gettext_lazy("import licences"),
+    "export_dataset": gettext_lazy("export a dataset"),
+    "delete_export": gettext_lazy("delete an export"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),
@@ -53,6 +55,7 @@ SUBJECTS = {
     "user": gettext_lazy("account"),
     "invitation": gettext_lazy("invitation"),
     "brandgroup": gettext_lazy("brand group"),
+    "datasetversion": gettext_lazy("dataset"),
 }
 # Names of fields as entries hold them, for the translators.
 FIELDS = (
@@ -70,6 +73,7 @@ FIELDS = (
     gettext_noop("licences"), gettext_noop("role"), gettext_noop("expires at"),
     gettext_noop("revoked at"), gettext_noop("accepted at"), gettext_noop("to"),
     gettext_noop("task"), gettext_noop("reply"), gettext_noop("verdict"), gettext_noop("reason"),
+    gettext_noop("format"),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import hashlib
 import factory
 
 from active_learning.models import (
+    DatasetExport,
     DatasetVersion,
     Evaluation,
     ModelVersion,
@@ -81,3 +82,12 @@ class EvaluationFactory(factory.django.DjangoModelFactory):
     manifest_sha256 = "0" * 64
     manifest = "/nowhere/manifest.parquet"
     output = factory.Sequence(lambda n: f"/nowhere/evaluations/{n}")
+
+
+class DatasetExportFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = DatasetExport
+
+    dataset = factory.SubFactory(DatasetVersionFactory)
+    format = "coco"
+    output = factory.Sequence(lambda n: f"/nowhere/exports/{n}")

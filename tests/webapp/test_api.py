@@ -11,7 +11,7 @@ from annotation.models import Brand, Label, LabelStudioAccount
 
 LISTS = ("brands", "images", "tasks", "labels", "rounds", "forecasts", "selections",
          "training-runs", "releases", "model-versions",
-         "evaluations", "scans", "datasets")  # fmt: skip
+         "evaluations", "scans", "datasets", "dataset-exports")  # fmt: skip
 
 
 @pytest.fixture

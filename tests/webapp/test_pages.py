@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from active_learning.models import DatasetVersion, Forecast, Round, TrainingRun
-from annotation.models import Flag, GuidelineVersion, Image, Question
+from annotation.models import Flag, GuidelineVersion, Image, Label, Question
 
 QUERIES = 15
 SECONDS = 0.2
@@ -57,6 +57,8 @@ def addresses() -> dict[str, str]:
         "run": reverse("run", args=[run.pk]),
         "datasets": reverse("datasets"),
         "dataset": reverse("dataset", args=[DatasetVersion.objects.all()[0].sha256]),
+        "lineage of an image": reverse("image-lineage", args=[Image.objects.all()[0].sha256]),
+        "lineage of a label": reverse("label-lineage", args=[Label.objects.all()[0].pk]),
         "models": reverse("models"),
         "model versions": reverse("model-versions"),
         "model": reverse("model", args=["classifier", 2]),

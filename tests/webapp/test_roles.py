@@ -42,7 +42,14 @@ OPEN_TO = {
     **dict.fromkeys(["labels-send-back", "labels-release", "return-cancel"], OPERATIONS),
     **dict.fromkeys(["returnedtask-cancel"], OPERATIONS),
     **dict.fromkeys(["rounds", "round", "labels", "images", "image", "brands"], STAFF),
-    **dict.fromkeys(["training", "run", "datasets", "dataset", "models", "model"], ENGINEERS),
+    **dict.fromkeys(["training", "run", "models", "model"], ENGINEERS),
+    **dict.fromkeys(["datasets", "dataset", "datasetversion-list"], STAFF),
+    **dict.fromkeys(["datasetversion-detail", "export-file", "image-lineage"], STAFF),
+    **dict.fromkeys(["image-embed", "label-lineage", "api-image-lineage-detail"], STAFF),
+    **dict.fromkeys(["api-label-lineage-detail", "datasetexport-list"], STAFF),
+    **dict.fromkeys(["datasetexport-detail", "datasetexport-file"], STAFF),
+    **dict.fromkeys(["export-request", "export-cancel", "export-delete"], ENGINEERS),
+    **dict.fromkeys(["datasetexport-cancel"], ENGINEERS),
     **dict.fromkeys(["model-versions", "release", "label-studio"], ENGINEERS),
     **dict.fromkeys(["round-open", "round-cancel", "round-retry"], ENGINEERS),
     **dict.fromkeys(["forecasts", "forecast", "forecast-list", "forecast-detail"], STAFF),
@@ -64,7 +71,6 @@ OPEN_TO = {
     **dict.fromkeys(["release-list", "release-detail", "scan-detail"], ENGINEERS),
     **dict.fromkeys(["modelversion-list", "modelversion-detail"], ENGINEERS),
     **dict.fromkeys(["evaluation-list", "evaluation-detail"], ENGINEERS),
-    **dict.fromkeys(["datasetversion-list", "datasetversion-detail"], ENGINEERS),
     **dict.fromkeys(["api-round-cancel", "api-round-retry"], ENGINEERS),
     **dict.fromkeys(["trainingrun-cancel", "release-roll-back"], ENGINEERS),
     **dict.fromkeys(["api-release-promote"], ENGINEERS),
@@ -106,7 +112,8 @@ POSTED = {
     "round-open", "round-cancel", "round-retry", "run-request", "run-cancel",
     "forecast-request", "forecast-open", "forecast-cancel", "api-forecast-open",
     "run-resume", "roll-back", "release-promote", "api-round-cancel", "api-round-retry",
-    "trainingrun-cancel", "release-roll-back", "api-release-promote",
+    "trainingrun-cancel", "release-roll-back", "api-release-promote", "image-embed",
+    "export-request", "export-cancel", "export-delete", "datasetexport-cancel",
     "embedding-cancel", "embedding-resume", "picture-search", "edit-case", "merge-case",
     "supersede-case", "retire-case", "both-stand", "case-merge", "case-supersede", "case-retire",
 }  # fmt: skip
@@ -138,7 +145,7 @@ def address(route: str) -> str:
     }  # fmt: skip
     if "tasks" in route:
         values["pk"] = Task.objects.all()[0].pk
-    if "labels" in route:
+    if "labels" in route or "label-lineage" in route:
         values["pk"] = Label.objects.all()[0].pk
     if "guidelines" in route:
         values["pk"] = GuidelineVersion.objects.all()[0].pk

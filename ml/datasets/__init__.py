@@ -1,0 +1,1 @@
+"""A manifest as a folder that other tools read: COCO, YOLO, Pascal VOC, CSV, Parquet."""
