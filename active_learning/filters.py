@@ -4,8 +4,12 @@ import django_filters as filters
 from django.utils.translation import gettext_lazy as _
 
 from active_learning.models import (
+    Alert,
+    Delivery,
     Evaluation,
     JobState,
+    Measure,
+    Measurement,
     ModelKind,
     ModelVersion,
     Release,
@@ -107,4 +111,35 @@ class ScanFilter(filters.FilterSet):
 
     class Meta:
         model = Scan
+        fields: list[str] = []
+
+
+class LatestFilter(filters.FilterSet):
+    """Of the last measurement of each measure."""
+
+    name = choice_filter(Measure.choices, _("Measure"))
+    state = choice_filter(Measurement.State.choices, _("State"))
+
+    class Meta:
+        model = Measurement
+        fields: list[str] = []
+
+
+class MeasurementFilter(LatestFilter):
+    """Of all days: for the API."""
+
+    subject = filters.CharFilter()
+    since = filters.DateFilter(field_name="day", lookup_expr="gte")
+    until = filters.DateFilter(field_name="day", lookup_expr="lte")
+
+
+class AlertFilter(filters.FilterSet):
+    state = choice_filter(Alert.State.choices, _("State"))
+    name = choice_filter(Measure.choices, _("Measure"))
+    delivery = choice_filter(
+        Delivery.State.choices, _("Word sent"), field_name="deliveries__state", distinct=True
+    )
+
+    class Meta:
+        model = Alert
         fields: list[str] = []

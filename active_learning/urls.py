@@ -1,6 +1,6 @@
 from django.urls import path
 
-from active_learning.views import brands, embeddings, registry, rounds, training
+from active_learning.views import brands, embeddings, monitoring, registry, rounds, training
 
 urlpatterns = [
     path("rounds/", rounds.round_list, name="rounds"),
@@ -20,6 +20,13 @@ urlpatterns = [
     path("cases/embedding/resume/", embeddings.resume, name="embedding-resume"),
     path("cases/by-picture/", embeddings.search, name="picture-search"),
     path("cases/by-picture/<int:pk>/", embeddings.result, name="picture-search-result"),
+    path("monitoring/", monitoring.monitoring, name="monitoring"),
+    path("monitoring/alerts/", monitoring.alert_list, name="alerts"),
+    path(
+        "monitoring/alerts/<int:pk>/acknowledge/",
+        monitoring.alert_acknowledge,
+        name="acknowledge-alert",
+    ),
     path("datasets/", training.dataset_list, name="datasets"),
     path("datasets/<str:sha256>/", training.dataset_detail, name="dataset"),
     path("models/", registry.release_list, name="models"),

@@ -2,14 +2,19 @@
 
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.jobs import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
+from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
 
 __all__ = [
+    "Alert",
     "DatasetVersion",
+    "Delivery",
     "EmbeddingRun",
     "Evaluation",
     "JobState",
+    "Measure",
+    "Measurement",
     "ModelKind",
     "ModelVersion",
     "PromotionEvent",

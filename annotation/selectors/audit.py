@@ -37,6 +37,7 @@ ACTIONS = {
     "change_invitation": gettext_lazy("change an invitation"),
     "enter_missed": gettext_lazy("enter a missed risk"),
     "import_licences": gettext_lazy("import licences"),
+    "acknowledge": gettext_lazy("acknowledge"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),
@@ -53,6 +54,7 @@ SUBJECTS = {
     "user": gettext_lazy("account"),
     "invitation": gettext_lazy("invitation"),
     "brandgroup": gettext_lazy("brand group"),
+    "alert": gettext_lazy("alert"),
 }
 # Names of fields as entries hold them, for the translators.
 FIELDS = (
@@ -70,6 +72,7 @@ FIELDS = (
     gettext_noop("licences"), gettext_noop("role"), gettext_noop("expires at"),
     gettext_noop("revoked at"), gettext_noop("accepted at"), gettext_noop("to"),
     gettext_noop("task"), gettext_noop("reply"), gettext_noop("verdict"), gettext_noop("reason"),
+    gettext_noop("acknowledged by"),
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from active_learning.models import Release, Round, TrainingRun
 from annotation.models import Brand, Label, LabelStudioAccount
 
 LISTS = ("brands", "images", "tasks", "labels", "rounds", "selections", "training-runs",
-         "releases", "model-versions", "evaluations", "scans", "datasets")  # fmt: skip
+         "releases", "model-versions", "evaluations", "scans", "datasets",
+         "measurements", "alerts")  # fmt: skip
 
 
 @pytest.fixture

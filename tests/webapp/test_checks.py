@@ -25,6 +25,9 @@ def test_a_complete_installation_has_no_fault():
             "webapp.W001",
         ),
         ({"GATEWAY_URL": "https://labels.example"}, "webapp.E005"),
+        ({"ALERT_WEBHOOK_URL": "hooks.example", "ALERT_WEBHOOK_SECRET": "x"}, "webapp.E006"),
+        ({"ALERT_WEBHOOK_URL": "https://hooks.example"}, "webapp.E007"),
+        ({"ALERT_EMAILS": ["ops@shop.example"]}, "webapp.E008"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
