@@ -118,7 +118,7 @@ def _send(delivery: Delivery) -> None:
         return
     said = delivery.payload
     EmailMessage(
-        subject=f"[Touchstone] {delivery.event}: {said['text']}",
+        subject=" ".join(f"[Touchstone] {delivery.event}: {said['text']}".split()),
         body=f"{said['text']}\n\n{said['advice']}\n\n{said['url']}\n",
         to=settings.ALERT_EMAILS,
         # The same in every attempt: a mailbox that has it already need not show it twice.

@@ -2,6 +2,7 @@
 
 import django_filters as filters
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from active_learning.models import (
     Alert,
@@ -134,7 +135,12 @@ class MeasurementFilter(LatestFilter):
 
 
 class AlertFilter(filters.FilterSet):
-    state = choice_filter(Alert.State.choices, _("State"))
+    # Not by `choice_filter`: "closed" is a test set too, and another word in Chinese.
+    state = filters.ChoiceFilter(
+        choices=[("open", _("open")), ("closed", pgettext_lazy("alert", "closed"))],
+        label=_("State"),
+        empty_label=_("any"),
+    )
     name = choice_filter(Measure.choices, _("Measure"))
     delivery = choice_filter(
         Delivery.State.choices, _("Word sent"), field_name="deliveries__state", distinct=True

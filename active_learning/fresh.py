@@ -43,10 +43,20 @@ class Rows:
 
 @dataclass
 class Day:
-    """The fresh images of one day, row by row: whether any model flags them, and their groups."""
+    """The fresh images of one day, in parts: whether any model flags them, and codes of their
+    groups. As arrays, because a first import makes millions fresh at once."""
 
-    flagged: list[bool] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
+    parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """(n,) bool"""
+        return np.concatenate([flagged for flagged, _groups in self.parts])
+
+    @property
+    def groups(self) -> np.ndarray:
+        """(n,) int64"""
+        return np.concatenate([groups for _flagged, groups in self.parts])
 
 
 @dataclass
@@ -88,17 +98,19 @@ def read_sides(scan: Scan) -> Sides:
     MONITORING_FRESH_DAYS days before it was asked for: one that waits for a worker is of the pool
     as it was then."""
     since = scan.created_at - timedelta(days=settings.MONITORING_FRESH_DAYS)
-    came = Image.objects.filter(created_at__gte=since).values_list("sha256", "created_at")
-    days = {sha256: timezone.localdate(at) for sha256, at in came}
+    came = Image.objects.filter(created_at__gte=since)
+    count = came.filter(split=Image.Split.POOL).count()
     sides = Sides(scan)
-    share_fresh = SCORED / max(1, len(days))
-    share_before = SCORED / max(1, scan.rows - len(days))
+    share_fresh = SCORED / max(1, count)
+    share_before = SCORED / max(1, scan.rows - count)
     start = 0
     for table in batches(scan):
         shas = table["sha256"].to_pylist()
+        found = came.filter(sha256__in=shas).values_list("sha256", "created_at")
+        days = {sha256: timezone.localdate(at) for sha256, at in found}
         fresh = [row for row, sha256 in enumerate(shas) if sha256 in days]
         old = [row for row, sha256 in enumerate(shas) if sha256 not in days]
-        _count_days(sides, _rows(table, fresh), scan.release, days)
+        _add_days(sides, _rows(table, fresh), days)
         for rows, chosen, share in (
             (sides.fresh, fresh, share_fresh),
             (sides.before, old, share_before),
@@ -118,14 +130,17 @@ def _place_of_hash(sha256: str) -> float:
     return int(sha256[:8], 16) / 2**32
 
 
-def _count_days(sides: Sides, table: pa.Table, release: Release, days: Mapping[str, date]) -> None:
+def _add_days(sides: Sides, table: pa.Table, days: Mapping[str, date]) -> None:
     if not table.num_rows:
         return
-    flagged = {hit.sha256 for hit in hits(table, release)}
-    for sha256, group in zip(table["sha256"].to_pylist(), table["group"].to_pylist(), strict=True):
-        day = sides.days[days[sha256]]
-        day.flagged.append(sha256 in flagged)
-        day.groups.append(group)
+    found = {hit.sha256 for hit in hits(table, sides.scan.release)}
+    shas = table["sha256"].to_pylist()
+    flagged = np.array([sha256 in found for sha256 in shas])
+    groups = np.array([hash(group) for group in table["group"].to_pylist()], np.int64)
+    ordinals = np.array([days[sha256].toordinal() for sha256 in shas])
+    for ordinal in np.unique(ordinals).tolist():
+        its = ordinals == ordinal
+        sides.days[date.fromordinal(ordinal)].parts.append((flagged[its], groups[its]))
 
 
 def _add(rows: Rows, table: pa.Table, release: Release, places: Sequence[int]) -> None:

@@ -10,7 +10,6 @@ scan and is read once a scan; the rest is of today.
 
 from datetime import date, timedelta
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -126,12 +125,13 @@ def _drifts(sides: Sides) -> list[tuple[str, str, Drift | None, int]]:
 def _write_ratio(scan: Scan, day: date, rows: Day) -> Measurement:
     """The share of a day's images that any model flags, before licences. A later scan has lost
     those that people have answered, mostly flagged ones: it counts only where it saw as many."""
+    flagged = rows.flagged
     fuller = Measurement.objects.filter(
-        name=Measure.FLAG_RATIO, subject="", day=day, n__gt=len(rows.flagged)
+        name=Measure.FLAG_RATIO, subject="", day=day, n__gt=len(flagged)
     ).first()
     if fuller is not None:
         return fuller
-    ratio = share_of(np.array(rows.flagged), np.array(rows.groups))
+    ratio = share_of(flagged, rows.groups)
     return _write_share(
         Measure.FLAG_RATIO, "", day, ratio,
         limit=settings.FLAG_RATIO_BUDGET, least=settings.MONITORING_LEAST_IMAGES, scan=scan,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -107,13 +108,14 @@ def advice(name: str, subject: str) -> str:
 
 
 def sentence_of(alert: Alert, brand: str | None) -> str:
-    """One line: `flag ratio, all together: 2.31%, the limit is 1.00%`."""
-    return _("%(measure)s, %(subject)s: %(value)s, the limit is %(limit)s") % {
+    """One line: `Flag ratio, all together: 2.31%, the limit is 1.00%`."""
+    line = _("%(measure)s, %(subject)s: %(value)s, the limit is %(limit)s") % {
         "measure": _(Measure(alert.name).label),
         "subject": subject_words(alert.name, alert.subject, brand),
         "value": figure_text(alert.name, alert.value),
         "limit": figure_text(alert.name, alert.limit),
     }
+    return str(capfirst(line))
 
 
 def figure_text(name: str, value: float) -> str:

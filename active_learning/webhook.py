@@ -51,24 +51,34 @@ def post(*, payload: Mapping[str, Any], delivery: int) -> None:
         DELIVERY: str(delivery),
         SIGNATURE: signature(body, at=int(time.time())),
     }
-    address = checked_address(url)
-    try:
-        # Only the status is read: what else the other side says may be endless.
-        with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
-            client.stream(
+    addresses = checked_addresses(url)
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
+        for address in addresses:
+            request = client.build_request(
                 "POST",
                 url.copy_with(host=str(address)),
                 content=body,
                 headers=headers,
-                extensions={"sni_hostname": url.host},
-            ) as response,
-        ):
-            status = response.status_code
-    except httpx.HTTPError as error:
-        raise WebhookError(f"no answer: {error or type(error).__name__}", retry=True) from error
+                extensions={"sni_hostname": url.host},  # what the certificate must be for
+            )
+            try:
+                # Only the status is read: what else the other side says may be endless.
+                response = client.send(request, stream=True)
+                response.close()
+            except httpx.ConnectError as error:
+                if address != addresses[-1]:
+                    continue
+                raise _unanswered(error) from error
+            except httpx.HTTPError as error:
+                raise _unanswered(error) from error
+            break
+    status = response.status_code
     if not 200 <= status < 300:
         raise WebhookError(f"answered {status}", retry=status >= 500 or status in (408, 425, 429))
+
+
+def _unanswered(error: httpx.HTTPError) -> WebhookError:
+    return WebhookError(f"no answer: {error or type(error).__name__}", retry=True)
 
 
 def signature(body: bytes, *, at: int) -> str:
@@ -77,8 +87,8 @@ def signature(body: bytes, *, at: int) -> str:
     return f"t={at},v1={hmac.new(key, f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
-def checked_address(url: httpx.URL) -> IPv4Address | IPv6Address:
-    """The address to connect to.
+def checked_addresses(url: httpx.URL) -> list[IPv4Address | IPv6Address]:
+    """The addresses to connect to, the first that answers.
 
     Raises:
         WebhookError: the name has no address, or one that is not public.
@@ -97,7 +107,7 @@ def checked_address(url: httpx.URL) -> IPv4Address | IPv6Address:
                     "ALERT_WEBHOOK_PRIVATE would allow it",
                     retry=False,
                 )
-    return addresses[0]
+    return list(dict.fromkeys(addresses))
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -119,7 +119,7 @@ def test_an_opening_and_a_closing_are_posted_signed(
     assert headers["Host"] == f"localhost:{receiver.port}"
     said = json.loads(body)
     assert (said["event"], said["measure"], said["value"]) == ("opened", "flag_ratio", 0.02)
-    assert said["text"] == "flag ratio, all together: 2.00%, the limit is 1.00%"
+    assert said["text"] == "Flag ratio, all together: 2.00%, the limit is 1.00%"
     assert said["url"].endswith("/monitoring/")
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.attempts, delivery.error) == ("done", 1, "")
@@ -229,8 +229,16 @@ def test_one_private_address_of_several_refuses_the_name(settings, monkeypatch):
     found = [(2, 1, 6, "", (ip, 443)) for ip in ("93.184.216.34", "127.0.0.1")]
     monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *a, **k: found)
     with pytest.raises(webhook.WebhookError, match=r"hooks\.example is 127\.0\.0\.1") as refused:
-        webhook.checked_address(httpx.URL("https://hooks.example/"))
+        webhook.checked_addresses(httpx.URL("https://hooks.example/"))
     assert not refused.value.retry
+
+
+def test_an_address_that_is_not_there_is_passed_over_for_the_next(receiver, monkeypatch):
+    found = [(2, 1, 6, "", (ip, receiver.port)) for ip in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *a, **k: found)
+    open_alert()
+    assert try_again().state == "done"
+    assert receiver.requests[0][0]["Host"] == f"localhost:{receiver.port}"
 
 
 def test_a_worker_that_died_in_the_middle_is_followed_by_another(receiver):
@@ -252,7 +260,7 @@ def test_e_mail_says_what_is_wrong_and_what_to_do(settings):
     message = mail.outbox[0]
     assert message.to == settings.ALERT_EMAILS
     assert message.subject == (
-        "[Touchstone] opened: override rate, Acme Shoes: 90.00%, the limit is 1.00%"
+        "[Touchstone] opened: Override rate, Acme Shoes: 90.00%, the limit is 1.00%"
     )
     assert "Read what reviewers changed" in message.body
     assert "alert-delivery-" in message.extra_headers["Message-ID"]

@@ -40,10 +40,10 @@ def two_alerts(db) -> list[Alert]:
 
 def test_the_page_shows_open_alerts_then_every_measure_with_its_days(log_in, two_alerts):
     page = log_in("operations").get(reverse("monitoring")).content.decode()
-    alert = page.index("override rate, Acme Shoes: 90.00%, the limit is 50.00%")
+    alert = page.index("Override rate, Acme Shoes: 90.00%, the limit is 50.00%")
     table = page.index("<table>")
     assert alert < table
-    assert page.index("flag ratio, all together: 2.10%, the limit is 1.00%") < table
+    assert page.index("Flag ratio, all together: 2.10%, the limit is 1.00%") < table
     assert page.count("<polyline") == 3
     assert "0.004 → " in page  # the days on hover
     assert "inbox from Label Studio" in page
@@ -73,7 +73,7 @@ def test_an_alert_is_acknowledged_with_a_note(log_in, two_alerts, people):
     home = client.get(reverse("home")).content.decode()
     assert "(operations has acknowledged it)" in home
     # Those nobody has acknowledged come first.
-    assert home.index("override rate, Acme") < home.index("flag ratio, all together")
+    assert home.index("Override rate, Acme") < home.index("Flag ratio, all together")
 
 
 def test_the_home_page_names_the_first_alerts_and_that_there_are_more(log_in, db):
@@ -84,7 +84,7 @@ def test_the_home_page_names_the_first_alerts_and_that_there_are_more(log_in, db
             )
         )
     page = log_in("operations").get(reverse("home")).content.decode()
-    assert page.count("override rate, b") == 8
+    assert page.count("Override rate, b") == 8
     assert "There are more alerts under Monitoring." in page
 
 
@@ -101,7 +101,7 @@ def test_what_became_of_the_word_is_shown(log_in, two_alerts, settings):
         client.get(reverse("monitoring")).content.decode().split()
     )
     waiting = client.get(reverse("alerts") + "?delivery=waiting").content.decode()
-    assert "flag ratio, all" in waiting and "Acme Shoes" not in waiting
+    assert "Flag ratio, all" in waiting and "Acme Shoes" not in waiting
 
 
 def test_labelers_see_none_of_it(log_in, two_alerts):

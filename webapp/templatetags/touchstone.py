@@ -62,7 +62,7 @@ STATES = {
     "ok": ("green", "✓", gettext_lazy("within the limit")),
     "alert": ("red", "!", gettext_lazy("past the limit")),
     "unknown": ("grey", "–", gettext_lazy("too few to say")),
-    "closed": ("green", "✓", gettext_lazy("closed")),
+    "closed": ("green", "✓", pgettext_lazy("alert", "closed")),
     "rejected": ("red", "✕", gettext_lazy("rejected")),
     "not_passed": ("red", "✕", gettext_lazy("not passed")),
 }
@@ -87,8 +87,6 @@ WORDS = {
     "person": gettext_lazy("person"),
     "webhook": gettext_lazy("webhook"),
     "email": gettext_lazy("e-mail"),
-    "opened": gettext_lazy("opened"),
-    "closed": gettext_lazy("closed"),
     "returned": gettext_lazy("given back"),
     "labeler": gettext_lazy("labeler"),
     "operations": gettext_lazy("operations staff"),
