@@ -12,7 +12,14 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 @register()
 def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
     """Settings that would let the platform start and then fail, or be open to others."""
-    return [*_secret_key(), *_services(), *_public_address(), *_one_log_in(), *_alerts()]
+    return [
+        *_secret_key(),
+        *_services(),
+        *_public_address(),
+        *_one_log_in(),
+        *_alerts(),
+        *_monitoring(),
+    ]
 
 
 def _secret_key() -> list[CheckMessage]:
@@ -80,3 +87,19 @@ def _alerts() -> list[CheckMessage]:
     if settings.ALERT_EMAILS and not settings.EMAIL_HOST:
         faults.append(Error("ALERT_EMAILS needs EMAIL_HOST.", id="webapp.E008"))
     return faults
+
+
+def _monitoring() -> list[CheckMessage]:
+    """Limits that every day would pass, or none."""
+    hours = ("TASK", "QUESTION", "FLAG", "TRAINING", "SCAN", "SYNC")
+    allowed = {
+        "MONITORING_FRESH_DAYS": (1, 365),
+        "MONITORING_LEAST_IMAGES": (20, float("inf")),  # of fewer, halves tell nothing
+        "MONITORING_OVERRIDE_LIMIT": (0, 1),
+        **{f"MONITORING_{name}_HOURS": (0.01, float("inf")) for name in hours},
+    }
+    return [
+        Error(f"{name} is not between {low} and {high}.", id="webapp.E009")
+        for name, (low, high) in allowed.items()
+        if not low <= getattr(settings, name) <= high
+    ]

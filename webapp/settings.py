@@ -272,6 +272,7 @@ SPECTACULAR_SETTINGS = {
         "CaseKindEnum": "annotation.models.case.Case.Kind",
         "FeatureKindEnum": "annotation.models.brand.Feature.Kind",
         "MeasureEnum": "active_learning.models.monitoring.Measure",
+        "ChannelEnum": "annotation.models.review.MissedRisk.Channel",
         "DeliveryChannelEnum": "active_learning.models.monitoring.Delivery.Channel",
     },
 }
