@@ -72,3 +72,25 @@ class PromotionEventAdmin(ReadOnlyAdmin):
     list_display = ["release", "previous", "action", "by", "why", "created_at"]
     list_filter = ["action"]
     list_select_related = ["release", "previous", "by"]
+
+
+@admin.register(models.Measurement)
+class MeasurementAdmin(ReadOnlyAdmin):
+    list_display = ["name", "subject", "day", "value", "limit", "n", "state"]
+    list_filter = ["name", "state"]
+
+
+class DeliveryInline(admin.TabularInline):
+    model = models.Delivery
+    can_delete = False
+    extra = max_num = 0
+    fields = ("channel", "event", "state", "attempts", "error", "due_at", "delivered_at")
+    readonly_fields = fields
+
+
+@admin.register(models.Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    list_display = ["name", "subject", "state", "value", "limit", "opened_at", "acknowledged_by"]
+    list_filter = ["state", "name"]
+    list_select_related = ["acknowledged_by"]
+    inlines = [DeliveryInline]

@@ -12,9 +12,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from active_learning import filters, forecasts, jobs, models, promotion, rounds, training, triggers
+from active_learning import (
+    alerts,
+    filters,
+    forecasts,
+    jobs,
+    models,
+    promotion,
+    rounds,
+    training,
+    triggers,
+)
 from active_learning import serializers as s
 from active_learning.selectors import forecasts as forecast_selectors
+from active_learning.selectors import monitoring as monitoring_selectors
 from active_learning.selectors import registry
 from active_learning.selectors import rounds as round_selectors
 from active_learning.selectors import training as run_selectors
@@ -22,7 +33,7 @@ from annotation.access import ENGINEERS, STAFF
 from ml.errors import InputError
 
 T = TypeVar("T")
-REFUSALS = (rounds.RoundError, jobs.JobError, InputError)
+REFUSALS = (rounds.RoundError, jobs.JobError, alerts.AlertError, InputError)
 
 
 class Refused(APIException):
@@ -230,6 +241,36 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet):
     lookup_field = "sha256"
 
 
+class MeasurementViewSet(viewsets.ReadOnlyModelViewSet):
+    """What is measured, day by day."""
+
+    roles = STAFF
+    queryset = models.Measurement.objects.all()
+    serializer_class = s.MeasurementSerializer
+    filterset_class = filters.MeasurementFilter
+
+
+class AlertViewSet(viewsets.ReadOnlyModelViewSet):
+    """Measures past their limits, and what became of the word sent of them."""
+
+    roles = write_roles = STAFF
+    queryset = models.Alert.objects.all()
+    serializer_class = s.AlertSerializer
+    filterset_class = filters.AlertFilter
+
+    def get_queryset(self):
+        return monitoring_selectors.alerts()
+
+    @extend_schema(request=s.AcknowledgeSerializer, responses=s.AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def acknowledge(self, request: Request, pk: int) -> Response:
+        """Say that somebody has seen an open alert, and what is being done."""
+        note = _valid(s.AcknowledgeSerializer, request)["note"]
+        alert = self.get_object()
+        done_or_refused(lambda: alerts.acknowledge(alert=alert, by=person(request), note=note))
+        return Response(self.get_serializer(self.get_object()).data)
+
+
 def _valid(serializer: type, request: Request) -> dict:
     asked = serializer(data=request.data)
     asked.is_valid(raise_exception=True)
@@ -246,3 +287,5 @@ router.register("model-versions", ModelVersionViewSet)
 router.register("evaluations", EvaluationViewSet)
 router.register("scans", ScanViewSet)
 router.register("datasets", DatasetViewSet)
+router.register("measurements", MeasurementViewSet)
+router.register("alerts", AlertViewSet)

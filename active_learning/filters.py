@@ -2,11 +2,16 @@
 
 import django_filters as filters
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from active_learning.models import (
+    Alert,
     DatasetExport,
+    Delivery,
     Evaluation,
     JobState,
+    Measure,
+    Measurement,
     ModelKind,
     ModelVersion,
     Release,
@@ -120,4 +125,40 @@ class ExportFilter(filters.FilterSet):
 
     class Meta:
         model = DatasetExport
+        fields: list[str] = []
+
+
+class LatestFilter(filters.FilterSet):
+    """Of the last measurement of each measure."""
+
+    name = choice_filter(Measure.choices, _("Measure"))
+    state = choice_filter(Measurement.State.choices, _("State"))
+
+    class Meta:
+        model = Measurement
+        fields: list[str] = []
+
+
+class MeasurementFilter(LatestFilter):
+    """Of all days: for the API."""
+
+    subject = filters.CharFilter()
+    since = filters.DateFilter(field_name="day", lookup_expr="gte")
+    until = filters.DateFilter(field_name="day", lookup_expr="lte")
+
+
+class AlertFilter(filters.FilterSet):
+    # Not by `choice_filter`: "closed" is a test set too, and another word in Chinese.
+    state = filters.ChoiceFilter(
+        choices=[("open", _("open")), ("closed", pgettext_lazy("alert", "closed"))],
+        label=_("State"),
+        empty_label=_("any"),
+    )
+    name = choice_filter(Measure.choices, _("Measure"))
+    delivery = choice_filter(
+        Delivery.State.choices, _("Word sent"), field_name="deliveries__state", distinct=True
+    )
+
+    class Meta:
+        model = Alert
         fields: list[str] = []

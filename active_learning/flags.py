@@ -17,22 +17,19 @@ so a model just at its threshold counts one half, and two that agree more than e
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from django.db import transaction
 from django.utils import timezone
 
-from active_learning.job_files import read_json
 from active_learning.jobs import JobError
 from active_learning.models import JobState, Release, Scan
-from active_learning.scans import SHARDS
+from active_learning.scans import batches
 from active_learning.selection.pool import threshold_of
 from annotation.locks import advisory_lock
 from annotation.models import Brand, Flag, Image
@@ -41,7 +38,6 @@ from annotation.prices import Usual, usual_prices
 from annotation.selectors.products import licensed_pairs
 from ml.risks import is_absurd, likely_attack, proposed_risk
 
-BATCH = 5_000
 BOXES = 5  # shown with a flag, the surest ones
 WEIGHT = {Risk.COUNTERFEIT: 1.0, Risk.KNOCK_OFF: 0.8, Risk.SMEAR: 0.8, Risk.INFRINGEMENT: 0.7}
 PROTECTED = 1.2
@@ -108,22 +104,12 @@ def raise_flags(*, scan: Scan, on: date | None = None) -> dict[str, int]:
         usual=usual_prices(on=on),
     )
     counts = dict.fromkeys(("raised", "renewed", "withdrawn", "licensed"), 0)
-    for table in _batches(scan):
+    for table in batches(scan):
         for name, count in _write(hits(table, scan.release), table, ground).items():
             counts[name] += count
     scan.metrics = scan.metrics | {"flags": counts}
     scan.save(update_fields=["metrics"])
     return counts
-
-
-def _batches(scan: Scan) -> Iterator[pa.Table]:
-    """The scan a few thousand rows at a time, without its embeddings."""
-    folder = Path(scan.output) / SHARDS
-    for shard in read_json(folder / "scan.json")["shards"]:
-        file = pq.ParquetFile(folder / shard)
-        columns = [name for name in file.schema_arrow.names if name != "embedding"]
-        for batch in file.iter_batches(BATCH, columns=columns):
-            yield pa.Table.from_batches([batch])
 
 
 def hits(table: pa.Table, release: Release) -> list[Hit]:

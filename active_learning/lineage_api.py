@@ -42,7 +42,7 @@ class RequestExportSerializer(serializers.Serializer):
 
 
 class LearnedSerializer(serializers.Serializer):
-    """`state`: trained, checked (it was validated on it), absent, or unknown."""
+    """`state`: trained, checked (it was validated on it), absent, or not_known."""
 
     model = serializers.CharField(source="version")
     dataset = serializers.CharField(source="version.dataset.sha256")
@@ -83,7 +83,7 @@ class ImageLineageSerializer(serializers.Serializer):
 
 
 class TaughtSerializer(serializers.Serializer):
-    """`state`: in_train, in_val, absent, or unknown."""
+    """`state`: in_train, in_val, absent, or not_known."""
 
     dataset = serializers.CharField(source="dataset.sha256")
     frozen_at = serializers.DateTimeField(source="dataset.created_at")

@@ -1,6 +1,7 @@
 """Scans: a release's scores of every image of a manifest."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from ml.errors import InputError
 from ml.manifest import Manifest
 
 SHARDS = "shards"
+BATCH = 5_000
 ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 
@@ -71,6 +73,15 @@ def scan_table(scan: Scan) -> pa.Table:
     if scan.state != JobState.SUCCEEDED:
         raise JobError(f"{scan}: it has no results")
     return pa.concat_tables([pq.read_table(shard) for shard in shard_paths(scan)])
+
+
+def batches(scan: Scan) -> Iterator[pa.Table]:
+    """A scan that has succeeded, a few thousand rows at a time, without its embeddings."""
+    for shard in shard_paths(scan):
+        file = pq.ParquetFile(shard)
+        columns = [name for name in file.schema_arrow.names if name != "embedding"]
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield pa.Table.from_batches([batch])
 
 
 def shard_paths(scan: Scan) -> list[Path]:

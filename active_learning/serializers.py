@@ -239,3 +239,55 @@ class DatasetSerializer(serializers.ModelSerializer):
             "parent",
             "created_at",
         ]
+
+
+class MeasurementSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = models.Measurement
+        fields = [
+            "id",
+            "name",
+            "subject",
+            "day",
+            "value",
+            "low",
+            "high",
+            "n",
+            "limit",
+            "state",
+            "scan",
+            "measured_at",
+        ]
+
+
+class DeliverySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = models.Delivery
+        fields = ["channel", "event", "state", "attempts", "error", "due_at", "delivered_at"]
+
+
+class AlertSerializer(serializers.ModelSerializer):
+    acknowledged_by = named_by("username")
+    deliveries = DeliverySerializer(many=True)
+
+    class Meta:
+        model = models.Alert
+        fields = [
+            "id",
+            "name",
+            "subject",
+            "state",
+            "value",
+            "limit",
+            "opened_at",
+            "measured_at",
+            "closed_at",
+            "acknowledged_by",
+            "acknowledged_at",
+            "note",
+            "deliveries",
+        ]
+
+
+class AcknowledgeSerializer(serializers.Serializer):
+    note = serializers.CharField()

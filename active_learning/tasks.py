@@ -4,12 +4,14 @@ truth, and the sweep finds what no message told of."""
 from celery import shared_task
 
 from active_learning import (
+    deliveries,
     embeddings,
     evaluations,
     exports,
     flags,
     forecasts,
     jobs,
+    monitoring,
     rounds,
     scans,
     training,
@@ -88,3 +90,19 @@ def advance_round(round_id: int) -> None:
 @shared_task
 def raise_flags() -> None:
     flags.raise_due()
+
+
+@shared_task
+def measure() -> None:
+    monitoring.measure()
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def deliver(delivery_id: int) -> None:
+    deliveries.attempt(delivery_id=delivery_id)
+
+
+@shared_task
+def deliver_due() -> None:
+    for delivery_id in deliveries.due():
+        deliver.delay(delivery_id)

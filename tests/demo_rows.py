@@ -29,6 +29,7 @@ from annotation.models import (
     Task,
 )
 from tests.demo_loop import make_forecasts, make_releases, make_rounds, make_runs, make_sync
+from tests.demo_monitoring import make_monitoring
 from tests.demo_review import make_flagged
 from tests.factories import ImageFactory
 from webapp.roles import ensure_roles
@@ -78,6 +79,7 @@ def make_demo(
     make_runs(releases, people)
     make_forecasts(rng, rounds, brands)
     make_sync()
+    make_monitoring(rng, brands)
 
 
 def make_brands(rng: random.Random) -> list[Brand]:

@@ -12,7 +12,14 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 @register()
 def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
     """Settings that would let the platform start and then fail, or be open to others."""
-    return [*_secret_key(), *_services(), *_public_address(), *_one_log_in()]
+    return [
+        *_secret_key(),
+        *_services(),
+        *_public_address(),
+        *_one_log_in(),
+        *_alerts(),
+        *_monitoring(),
+    ]
 
 
 def _secret_key() -> list[CheckMessage]:
@@ -63,3 +70,36 @@ def _one_log_in() -> list[CheckMessage]:
         return []
     hint = "Give both one host name, or set SESSION_COOKIE_DOMAIN to the domain they share."
     return [Error("GATEWAY_URL gets no log-in from PUBLIC_URL.", hint=hint, id="webapp.E005")]
+
+
+def _alerts() -> list[CheckMessage]:
+    """Word of alerts that would never arrive, or that nobody could tell from a forged one."""
+    faults: list[CheckMessage] = []
+    if settings.ALERT_WEBHOOK_URL:
+        address = urlsplit(settings.ALERT_WEBHOOK_URL)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            faults.append(
+                Error("ALERT_WEBHOOK_URL is no http:// or https:// address.", id="webapp.E006")
+            )
+        if not settings.ALERT_WEBHOOK_SECRET:
+            hint = "The receiver checks the signature with it."
+            faults.append(Error("ALERT_WEBHOOK_SECRET is not set.", hint=hint, id="webapp.E007"))
+    if settings.ALERT_EMAILS and not settings.EMAIL_HOST:
+        faults.append(Error("ALERT_EMAILS needs EMAIL_HOST.", id="webapp.E008"))
+    return faults
+
+
+def _monitoring() -> list[CheckMessage]:
+    """Limits that every day would pass, or none."""
+    hours = ("TASK", "QUESTION", "FLAG", "TRAINING", "SCAN", "SYNC")
+    allowed = {
+        "MONITORING_FRESH_DAYS": (1, 365),
+        "MONITORING_LEAST_IMAGES": (20, float("inf")),  # of fewer, halves tell nothing
+        "MONITORING_OVERRIDE_LIMIT": (0, 1),
+        **{f"MONITORING_{name}_HOURS": (0.01, float("inf")) for name in hours},
+    }
+    return [
+        Error(f"{name} is not between {low} and {high}.", id="webapp.E009")
+        for name, (low, high) in allowed.items()
+        if not low <= getattr(settings, name) <= high
+    ]

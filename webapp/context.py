@@ -42,6 +42,7 @@ PLACES = (
     ("training", _("Training"), ENGINEERS, ("run",)),
     ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions")),
     ("datasets", _("Datasets"), STAFF, ("dataset",)),
+    ("monitoring", _("Monitoring"), STAFF, ("alerts",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),
     ("missed", _("Missed risks"), STAFF, ("missed-enter", "missed-import")),
     ("licences", _("Licences"), STAFF, ("licences-import",)),

@@ -184,6 +184,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "active_learning.tasks.raise_flags",
         "schedule": 15.0,
     },
+    "measure drift, flags, verdicts and queues": {
+        "task": "active_learning.tasks.measure",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "send the word of alerts that is due": {
+        "task": "active_learning.tasks.deliver_due",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "push tasks": {"task": "annotation.tasks.push_tasks", "schedule": 3.0},
     "work off the inbox": {"task": "annotation.tasks.process_inbox", "schedule": 3.0},
     "poll Label Studio": {"task": "annotation.tasks.poll_annotations", "schedule": 10.0},
@@ -264,6 +274,9 @@ SPECTACULAR_SETTINGS = {
         "TaskKindEnum": "annotation.models.task.Task.Kind",
         "CaseKindEnum": "annotation.models.case.Case.Kind",
         "FeatureKindEnum": "annotation.models.brand.Feature.Kind",
+        "MeasureEnum": "active_learning.models.monitoring.Measure",
+        "ChannelEnum": "annotation.models.review.MissedRisk.Channel",
+        "DeliveryChannelEnum": "active_learning.models.monitoring.Delivery.Channel",
     },
 }
 
@@ -299,3 +312,28 @@ CONSENSUS_TARGET = env.float("CONSENSUS_TARGET", default=0.95)  # posterior that
 MOST_ANSWERS = env.int("MOST_ANSWERS", default=5)  # of one item, gold apart
 ACCURACY_FLOOR = env.float("ACCURACY_FLOOR", default=0.75)  # below it fresh labels are held
 MODEL_VOTES = env.bool("MODEL_VOTES", default=True)  # the model as one more weak annotator
+
+# What is measured day by day, and past what a person is told.
+MONITORING_FRESH_DAYS = env.int("MONITORING_FRESH_DAYS", default=7)  # older images are the pool
+MONITORING_LEAST_IMAGES = env.int("MONITORING_LEAST_IMAGES", default=100)  # of fewer: nothing
+MONITORING_OVERRIDE_LIMIT = env.float("MONITORING_OVERRIDE_LIMIT", default=0.5)
+# Hours that the oldest of a queue may wait.
+MONITORING_TASK_HOURS = env.float("MONITORING_TASK_HOURS", default=72)
+MONITORING_QUESTION_HOURS = env.float("MONITORING_QUESTION_HOURS", default=24)
+MONITORING_FLAG_HOURS = env.float("MONITORING_FLAG_HOURS", default=72)
+MONITORING_TRAINING_HOURS = env.float("MONITORING_TRAINING_HOURS", default=6)
+MONITORING_SCAN_HOURS = env.float("MONITORING_SCAN_HOURS", default=168)
+MONITORING_SYNC_HOURS = env.float("MONITORING_SYNC_HOURS", default=1)
+
+# Where word of alerts goes beside the pages; nowhere while these are empty.
+ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
+ALERT_WEBHOOK_SECRET = env.str("ALERT_WEBHOOK_SECRET", default="")
+ALERT_WEBHOOK_PRIVATE = env.bool("ALERT_WEBHOOK_PRIVATE", default=False)  # may be in our network
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")

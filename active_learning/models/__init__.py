@@ -10,16 +10,21 @@ from active_learning.models.jobs import (
     Scan,
     TrainingRun,
 )
+from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
 
 __all__ = [
+    "Alert",
     "DatasetExport",
     "DatasetVersion",
+    "Delivery",
     "EmbeddingRun",
     "Evaluation",
     "Forecast",
     "JobState",
+    "Measure",
+    "Measurement",
     "ModelKind",
     "ModelVersion",
     "PromotionEvent",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, QuerySet, Subquery, Value
+from django.db.models import Count, F, QuerySet, Subquery, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -20,7 +20,7 @@ from active_learning.models import (
     TrainingRun,
 )
 from active_learning.models.jobs import ACTIVE
-from active_learning.selectors import registry, rounds, training
+from active_learning.selectors import monitoring, registry, rounds, training
 from annotation import selectors as annotation
 from annotation.models import Image, IngestBatch, LabelStudioProject, Task
 from annotation.selectors.annotators import open_holds
@@ -95,8 +95,8 @@ def _stations(
 ) -> list[Station]:
     batch = IngestBatch.objects.annotate(images_known=Subquery(_image_count())).first()
     images = batch.images_known if batch else sum(annotation.splits().values())
-    scan = Scan.objects.first()
-    evaluation = Evaluation.objects.defer("report").first()
+    last = _last_jobs()
+    scan, evaluation = last.get("scan"), last.get("evaluation")
     steps = {step.name: step for step in round_.steps.all()} if round_ else {}
 
     def step_state(name: str) -> str:
@@ -119,9 +119,9 @@ def _stations(
             batch.state if batch else "waiting",
         ),
         Station(
-            _("Scan"), reverse("rounds"), scan.rows if scan else 0, _("scored"),
-            scan.finished_at or scan.started_at if scan else None,
-            scan.state if scan else "waiting",
+            _("Scan"), reverse("rounds"), scan["n"] if scan else 0, _("scored"),
+            scan["finished_at"] or scan["started_at"] if scan else None,
+            scan["state"] if scan else "waiting",
         ),
         Station(
             _("Select"), reverse("rounds"), getattr(round_, "chosen", 0), _("chosen"),
@@ -145,9 +145,9 @@ def _stations(
         ),
         Station(
             _("Evaluate"), reverse("models"),
-            evaluation.pk if evaluation else 0, _("evaluations"),
-            evaluation.finished_at or evaluation.started_at if evaluation else None,
-            evaluation.state if evaluation else "waiting",
+            evaluation["n"] if evaluation else 0, _("evaluations"),
+            evaluation["finished_at"] or evaluation["started_at"] if evaluation else None,
+            evaluation["state"] if evaluation else "waiting",
         ),
         Station(
             _("Promote"), reverse("models"),
@@ -156,6 +156,20 @@ def _stations(
             promotion.action if promotion else "waiting",
         ),
     ]  # fmt: skip
+
+
+def _last_jobs() -> dict[str, dict[str, Any]]:
+    """The newest scan, with its rows as `n`, and the newest evaluation, with its number; one
+    query."""
+    fields = ("job", "n", "state", "started_at", "finished_at")
+    newest = [
+        jobs.order_by("-pk").annotate(job=Value(name), n=F(n)).values(*fields)[:1]
+        for name, jobs, n in (
+            ("scan", Scan.objects.all(), "rows"),
+            ("evaluation", Evaluation.objects.all(), "pk"),
+        )
+    ]
+    return {row["job"]: dict(row) for row in newest[0].union(newest[1])}
 
 
 def _image_count() -> QuerySet:
@@ -198,7 +212,7 @@ def _alerts(
     projects: list[LabelStudioProject],
 ) -> list[str]:
     """What a person should look at, in words."""
-    alerts = []
+    alerts = monitoring.open_lines()
     for kind, _version, model in _models(champion):
         if model.flagged and model.flagged.low > settings.FLAG_RATIO_BUDGET:
             alerts.append(

@@ -26,7 +26,7 @@ CHOICES = 30  # releases, and versions, offered to ask about
 TRAINING = (Image.Split.TRAIN, Image.Split.VAL)
 
 # How a model's dataset holds an image. In `val` it chose when to stop and fitted calibration.
-TRAINED, CHECKED, ABSENT, UNKNOWN = "trained", "checked", "absent", "unknown"
+TRAINED, CHECKED, ABSENT, UNKNOWN = "trained", "checked", "absent", "not_known"
 # Where in a dataset a label's row is.
 IN_TRAIN, IN_VAL = "in_train", "in_val"
 

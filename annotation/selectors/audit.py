@@ -39,6 +39,7 @@ ACTIONS = {
     "import_licences": gettext_lazy("import licences"),
     "export_dataset": gettext_lazy("export a dataset"),
     "delete_export": gettext_lazy("delete an export"),
+    "acknowledge": gettext_lazy("acknowledge"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),
@@ -56,6 +57,7 @@ SUBJECTS = {
     "invitation": gettext_lazy("invitation"),
     "brandgroup": gettext_lazy("brand group"),
     "datasetversion": gettext_lazy("dataset"),
+    "alert": gettext_lazy("alert"),
 }
 # Names of fields as entries hold them, for the translators.
 FIELDS = (
@@ -74,6 +76,7 @@ FIELDS = (
     gettext_noop("revoked at"), gettext_noop("accepted at"), gettext_noop("to"),
     gettext_noop("task"), gettext_noop("reply"), gettext_noop("verdict"), gettext_noop("reason"),
     gettext_noop("format"),
+    gettext_noop("acknowledged by"),
 )  # fmt: skip
 
 

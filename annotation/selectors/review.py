@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
@@ -73,10 +74,12 @@ def waiting() -> QuerySet[Flag]:
     return flags().filter(state=Flag.State.OPEN, verdict__isnull=True)
 
 
-def yields() -> tuple[Yield, list[Yield]]:
-    """Risks found per look, over all and by brand (most looks first). One query."""
+def yields(*, since: datetime | None = None) -> tuple[Yield, list[Yield]]:
+    """Risks found per look, over all and by brand (most looks first), of what was decided `since`
+    then. One query."""
+    recent = Q() if since is None else Q(decided_at__gte=since)
     found = (
-        Flag.objects.filter(LOOKED_AT)
+        Flag.objects.filter(LOOKED_AT, recent)
         .values("brand", "brand__key", "brand__name_en")
         .annotate(
             looks=Count("pk"),

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from active_learning import flags
+from active_learning import flags, scans
 from active_learning.jobs import JobError
 from active_learning.models import Scan
 from annotation import review
@@ -239,4 +239,4 @@ def test_many_images_in_a_bounded_number_of_statements(champion, tmp_path):
         counts = flags.raise_flags(scan=scan, on=TODAY)
     print(f"{counts} in {time.monotonic() - start:.1f} s, {len(queries)} statements")
     assert counts["raised"] == int((scores.astype(np.float32) >= 0.6).sum())
-    assert len(queries) < 15 * (count / flags.BATCH)
+    assert len(queries) < 15 * (count / scans.BATCH)

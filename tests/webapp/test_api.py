@@ -10,8 +10,8 @@ from active_learning.models import Release, Round, TrainingRun
 from annotation.models import Brand, Label, LabelStudioAccount
 
 LISTS = ("brands", "images", "tasks", "labels", "rounds", "forecasts", "selections",
-         "training-runs", "releases", "model-versions",
-         "evaluations", "scans", "datasets", "dataset-exports")  # fmt: skip
+         "training-runs", "releases", "model-versions", "evaluations", "scans",
+         "datasets", "dataset-exports", "measurements", "alerts")  # fmt: skip
 
 
 @pytest.fixture

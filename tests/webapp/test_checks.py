@@ -25,6 +25,12 @@ def test_a_complete_installation_has_no_fault():
             "webapp.W001",
         ),
         ({"GATEWAY_URL": "https://labels.example"}, "webapp.E005"),
+        ({"ALERT_WEBHOOK_URL": "hooks.example", "ALERT_WEBHOOK_SECRET": "x"}, "webapp.E006"),
+        ({"ALERT_WEBHOOK_URL": "https://hooks.example"}, "webapp.E007"),
+        ({"ALERT_EMAILS": ["ops@shop.example"]}, "webapp.E008"),
+        ({"MONITORING_FRESH_DAYS": 0}, "webapp.E009"),
+        ({"MONITORING_LEAST_IMAGES": 5}, "webapp.E009"),
+        ({"MONITORING_QUESTION_HOURS": -1.0}, "webapp.E009"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

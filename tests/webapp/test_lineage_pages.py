@@ -154,7 +154,7 @@ def test_a_detector_is_not_said_to_have_learned_a_brand_answer(world, api):
 def test_what_was_frozen_before_lineage_was_kept_is_not_known(world, api):
     ModelVersionFactory(number=9, dataset=DatasetVersionFactory())
     answer = api.get(f"/api/image-lineage/{world.labelled.sha256}/?of=classifier-9").json()
-    assert answer["image"]["learned"][0]["state"] == "unknown"
+    assert answer["image"]["learned"][0]["state"] == "not_known"
     for of in ("classifier-77", "nonsense", "release-x", "release-" + "9" * 30):
         place = f"/api/image-lineage/{world.labelled.sha256}/?of={of}"
         assert api.get(place).status_code == 404, of
@@ -185,7 +185,7 @@ def test_a_label_of_a_validation_row_taught_nobody(world, api, acme, people):
 def test_a_lineage_whose_file_is_gone_is_not_known_and_breaks_no_page(world, api, log_in):
     lineage.path_of(world.dataset).unlink()
     (told,) = api.get(f"/api/label-lineage/{world.label.pk}/").json()["results"]
-    assert told["state"] == "unknown"
+    assert told["state"] == "not_known"
     page = log_in("operations").get(reverse("image-lineage", args=[world.labelled.sha256]))
     assert "not known" in page.content.decode()
 

@@ -67,6 +67,10 @@ def addresses() -> dict[str, str]:
         "label-studio": reverse("label-studio"),
         "missed risks": reverse("missed"),
         "licences": reverse("licences"),
+        "monitoring": reverse("monitoring"),
+        "monitoring, filtered": reverse("monitoring") + "?name=override_rate&state=ok",
+        "alerts": reverse("alerts"),
+        "alerts, open": reverse("alerts") + "?state=open",
         "my-work": reverse("my-work"),
         "account": reverse("account"),
     }
@@ -117,7 +121,7 @@ def test_empty_pages_say_what_to_do_next(log_in, language):
     client = log_in("ml_engineer")
     client.cookies["touchstone_language"] = language
     for name in ("home", "rounds", "labels", "images", "brands", "training", "datasets", "models",
-                 "model-versions", "label-studio", "my-work"):  # fmt: skip
+                 "model-versions", "label-studio", "monitoring", "alerts", "my-work"):  # fmt: skip
         response = client.get(reverse(name))
         assert response.status_code == 200, name
         assert 'class="empty"' in response.content.decode(), name

@@ -93,6 +93,9 @@ OPEN_TO = {
     **dict.fromkeys(["image-copies", "copies-verdict", "flag-verdict"], OPERATIONS),
     **dict.fromkeys(["flag-list", "flag-detail", "product-list", "product-detail"], STAFF),
     **dict.fromkeys(["merchant-list", "merchant-detail", "merchants", "merchant"], STAFF),
+    **dict.fromkeys(["monitoring", "alerts", "acknowledge-alert", "alert-acknowledge"], STAFF),
+    **dict.fromkeys(["measurement-list", "measurement-detail"], STAFF),
+    **dict.fromkeys(["alert-list", "alert-detail"], STAFF),
 }
 # Names that a page and an action of the API share.
 SHARED = {"round-cancel", "round-retry", "release-promote", "forecast-open"}
@@ -116,6 +119,7 @@ POSTED = {
     "export-request", "export-cancel", "export-delete", "datasetexport-cancel",
     "embedding-cancel", "embedding-resume", "picture-search", "edit-case", "merge-case",
     "supersede-case", "retire-case", "both-stand", "case-merge", "case-supersede", "case-retire",
+    "acknowledge-alert", "alert-acknowledge",
 }  # fmt: skip
 
 
@@ -155,13 +159,8 @@ def address(route: str) -> str:
         values["pk"] = Question.objects.all()[0].pk
     if "returns" in route or "returned-tasks" in route:
         values["pk"] = ReturnedTask.objects.all()[0].pk
-    if (
-        "previews" in route
-        or "forecasts" in route
-        or "scans" in route
-        or "evaluations" in route
-        or "model-versions" in route
-    ):
+    ids = ("previews", "forecasts", "scans", "evaluations", "model-versions", "alerts/")
+    if any(part in route for part in (*ids, "measurements")):
         values["pk"] = 999_999  # found or not, the role is asked first
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
