@@ -138,13 +138,15 @@ class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):
     def get_queryset(self):
         return registry.releases()
 
-    @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)
+    @extend_schema(request=s.PromoteSerializer, responses=s.ReleaseSerializer)
     @action(detail=True, methods=["post"])
     def promote(self, request: Request, number: int) -> Response:
         """Make a release the champion."""
-        why = _valid(s.ReasonSerializer, request)["why"]
+        asked = _valid(s.PromoteSerializer, request)
         release = self.get_object()
-        done_or_refused(lambda: promotion.promote(release=release, by=person(request), why=why))
+        done_or_refused(
+            lambda: promotion.promote(release=release, by=person(request), **asked),
+        )
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)

@@ -281,6 +281,16 @@ RETRAIN_AFTER_LABELS = env.int("RETRAIN_AFTER_LABELS", default=200)
 RETRAIN_DEBOUNCE_SECONDS = env.int("RETRAIN_DEBOUNCE_SECONDS", default=60)
 FLAG_RATIO_BUDGET = env.float("FLAG_RATIO_BUDGET", default=0.01)
 
+# What the gates ask of a model before it is promoted; recalls are of the closed set, absolute.
+GATE_RECALL_TOLERANCE = env.float("GATE_RECALL_TOLERANCE", default=0.01)
+GATE_RECALL_RESOLUTION = env.float("GATE_RECALL_RESOLUTION", default=0.05)  # to tell from chance
+GATE_LEAST_GROUPS = env.int("GATE_LEAST_GROUPS", default=5)  # test items, near-duplicates as one
+GATE_PROTECTED_RECALL = env.float("GATE_PROTECTED_RECALL", default=0.5)  # of protected brands
+GATE_PROTECTED_IMAGES = env.int("GATE_PROTECTED_IMAGES", default=20)  # from so many on
+GATE_MEGABYTES = env.float("GATE_MEGABYTES", default=250)  # of one model
+GATE_MILLISECONDS = env.float("GATE_MILLISECONDS", default=500)  # an image, on one thread
+GATE_GROWTH = env.float("GATE_GROWTH", default=3)  # times what the champion's model takes
+
 # Missed risks found from this day on test the models (the business set), those before may train
 # them. What has been placed stays where it is, so set it once, to the day the platform begins to
 # count; the default suits an installation of this version.

@@ -37,6 +37,9 @@ ACTIONS = {
     "change_invitation": gettext_lazy("change an invitation"),
     "enter_missed": gettext_lazy("enter a missed risk"),
     "import_licences": gettext_lazy("import licences"),
+    "release_promoted": gettext_lazy("promote a release"),
+    "release_rejected": gettext_lazy("turn a release down"),
+    "release_rolled_back": gettext_lazy("roll back to a release"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),
@@ -53,6 +56,7 @@ SUBJECTS = {
     "user": gettext_lazy("account"),
     "invitation": gettext_lazy("invitation"),
     "brandgroup": gettext_lazy("brand group"),
+    "release": gettext_lazy("release"),
 }
 # Names of fields as entries hold them, for the translators.
 FIELDS = (
@@ -70,6 +74,7 @@ FIELDS = (
     gettext_noop("licences"), gettext_noop("role"), gettext_noop("expires at"),
     gettext_noop("revoked at"), gettext_noop("accepted at"), gettext_noop("to"),
     gettext_noop("task"), gettext_noop("reply"), gettext_noop("verdict"), gettext_noop("reason"),
+    gettext_noop("champion"), gettext_noop("overridden"), gettext_noop("account"),
 )  # fmt: skip
 
 
