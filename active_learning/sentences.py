@@ -24,4 +24,5 @@ def in_words(stored: Mapping[str, Any]) -> str:
         name: in_words(value) if isinstance(value, Mapping) else value
         for name, value in stored["values"].items()
     }
-    return gettext(stored["text"]) % values
+    text = stored["text"]
+    return gettext(text) % values

@@ -181,6 +181,14 @@ class PromoteSerializer(ReasonSerializer):
     override = serializers.BooleanField(default=False)
 
 
+class CompareSerializer(serializers.Serializer):
+    """Two releases by their numbers, and a kind of model."""
+
+    a = serializers.IntegerField()
+    b = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=models.ModelKind.choices)
+
+
 class EvaluationSerializer(serializers.ModelSerializer):
     release = named_by("number")
     report = serializers.DictField()

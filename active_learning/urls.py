@@ -1,6 +1,6 @@
 from django.urls import path
 
-from active_learning.views import brands, embeddings, registry, rounds, training
+from active_learning.views import brands, comparing, embeddings, registry, rounds, training
 
 urlpatterns = [
     path("rounds/", rounds.round_list, name="rounds"),
@@ -26,6 +26,9 @@ urlpatterns = [
     path("models/versions/", registry.model_list, name="model-versions"),
     path("models/<str:kind>/<int:number>/", registry.model_detail, name="model"),
     path("models/roll-back/", registry.roll_back, name="roll-back"),
+    path("releases/compare/", comparing.compare_releases, name="compare-releases"),
+    path("releases/measure/", comparing.measure_releases, name="measure-releases"),
+    path("releases/<int:number>/download/", comparing.release_download, name="release-download"),
     path("releases/<int:number>/", registry.release_detail, name="release"),
     path("releases/<int:number>/promote/", registry.release_promote, name="release-promote"),
 ]

@@ -40,7 +40,7 @@ PLACES = (
     ),
     ("images", _("Images"), STAFF, ("image",)),
     ("training", _("Training"), ENGINEERS, ("run",)),
-    ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions")),
+    ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions", "compare-releases")),
     ("datasets", _("Datasets"), ENGINEERS, ("dataset",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),
     ("missed", _("Missed risks"), STAFF, ("missed-enter", "missed-import")),

@@ -18,8 +18,10 @@ def not_below(
 ) -> Verdict:
     """A figure may not be further below the champion's than the tolerance; a first one is."""
     if theirs is None:
-        text = "%(measure)s %(own)s, the first of its kind"
-        return Verdict(gate, True, sentence(text, measure=measure, own=f"{own:.3f}"))
+        first = sentence(
+            "%(measure)s %(own)s, the first of its kind", measure=measure, own=f"{own:.3f}"
+        )
+        return Verdict(gate, True, first)
     reason = sentence(
         "%(measure)s %(own)s, the champion %(theirs)s (tolerance %(tolerance)s)",
         measure=measure,

@@ -17,8 +17,11 @@ def none_worse(slices: Sequence[Mapping[str, Any]]) -> Verdict:
     """
     worst = min(slices, key=lambda line: line["p_adjusted"], default=None)
     if worst is None or worst["p_adjusted"] >= LEVEL:
-        text = "parts of the test sets compared: %(count)s, none worse beyond chance"
-        return Verdict("slices", True, sentence(text, count=len(slices)))
+        none = sentence(
+            "parts of the test sets compared: %(count)s, none worse beyond chance",
+            count=len(slices),
+        )
+        return Verdict("slices", True, none)
     reason = sentence(
         "worse beyond chance on %(worse)s of %(count)s parts of the test sets, above all for "
         "%(by)s %(of)s: recall %(own)s, the champion %(theirs)s, of %(n)s images "

@@ -76,9 +76,8 @@ def unmet(gate: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def unmet_in_words(against: Iterable[Mapping[str, Any]]) -> list[str]:
     """Each of `unmet`, with its model."""
-    return [
-        _("%(model)s: %(text)s") % {"model": _(one["model"]), "text": in_words(one)}
-        if one["model"]
-        else in_words(one)
-        for one in against
-    ]
+    said = []
+    for one in against:
+        kind, text = one["model"], in_words(one)
+        said.append(_("%(model)s: %(text)s") % {"model": _(kind), "text": text} if kind else text)
+    return said

@@ -119,9 +119,14 @@ def model_detail(request: PageRequest, kind: str, number: int) -> HttpResponse:
     reports = selectors.latest_reports(release_ids=[release.pk for release in releases])
     context = {
         "version": version,
+        "config": json.dumps(version.config, indent=2, ensure_ascii=False),
         "metrics": json.dumps(version.metrics, indent=2, ensure_ascii=False),
         "rows": [
-            {"release": release, "figures": figures(reports.get(release.pk, {})).get(kind)}
+            {
+                "release": release,
+                "figures": figures(reports.get(release.pk, {})).get(kind),
+                "milliseconds": reports.get(release.pk, {}).get(kind, {}).get("milliseconds"),
+            }
             for release in releases
         ],
     }

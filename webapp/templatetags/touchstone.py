@@ -250,6 +250,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.0f}%"
 
 
+@register.filter
+def signed(value: float) -> str:
+    """A difference with its sign, exactly enough to see an interval."""
+    return f"{value:+.3f}"
+
+
 @register.inclusion_tag("partials/sparkline.html")
 def sparkline(
     points: Sequence[tuple[str, Any]], label: str = "", limit: float | None = None
