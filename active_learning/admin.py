@@ -65,3 +65,9 @@ class PromotionEventAdmin(ReadOnlyAdmin):
     list_display = ["release", "previous", "action", "by", "why", "created_at"]
     list_filter = ["action"]
     list_select_related = ["release", "previous", "by"]
+
+
+@admin.register(models.RunMirror)
+class RunMirrorAdmin(ReadOnlyAdmin):
+    list_display = ["run", "told_state", "told_release", "attempts", "error", "told_at"]
+    list_select_related = ["run"]

@@ -3,13 +3,24 @@ truth, and the sweep finds what no message told of."""
 
 from celery import shared_task
 
-from active_learning import embeddings, evaluations, flags, jobs, rounds, scans, training, triggers
+from active_learning import (
+    embeddings,
+    evaluations,
+    flags,
+    jobs,
+    mirroring,
+    rounds,
+    scans,
+    training,
+    triggers,
+)
 
 
 @shared_task
 def run_training(run_id: int) -> None:
     training.run(run_id=run_id)
     rounds.advance_running()  # one may wait for this
+    mirror_runs.delay()
 
 
 @shared_task
@@ -61,3 +72,8 @@ def advance_round(round_id: int) -> None:
 @shared_task
 def raise_flags() -> None:
     flags.raise_due()
+
+
+@shared_task
+def mirror_runs() -> None:
+    mirroring.mirror_due()

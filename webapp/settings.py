@@ -181,6 +181,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "active_learning.tasks.raise_flags",
         "schedule": 15.0,
     },
+    "tell MLflow of runs": {"task": "active_learning.tasks.mirror_runs", "schedule": 60.0},
     "push tasks": {"task": "annotation.tasks.push_tasks", "schedule": 3.0},
     "work off the inbox": {"task": "annotation.tasks.process_inbox", "schedule": 3.0},
     "poll Label Studio": {"task": "annotation.tasks.poll_annotations", "schedule": 10.0},
@@ -290,6 +291,10 @@ GATE_PROTECTED_IMAGES = env.int("GATE_PROTECTED_IMAGES", default=20)  # from so 
 GATE_MEGABYTES = env.float("GATE_MEGABYTES", default=250)  # of one model
 GATE_MILLISECONDS = env.float("GATE_MILLISECONDS", default=500)  # an image, on one thread
 GATE_GROWTH = env.float("GATE_GROWTH", default=3)  # times what the champion's model takes
+
+# Training runs are told to this MLflow, if any; its address may hold a name and password.
+MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="").rstrip("/")
+MLFLOW_EXPERIMENT = env.str("MLFLOW_EXPERIMENT", default="touchstone")
 
 # Missed risks found from this day on test the models (the business set), those before may train
 # them. What has been placed stays where it is, so set it once, to the day the platform begins to

@@ -44,6 +44,15 @@ def reasons_in_words(verdict: Mapping[str, Any]) -> list[str]:
     return [reason_in_words(reason) for reason in verdict.get("reasons", ())]
 
 
+def brief_in_words(verdict: Mapping[str, Any]) -> list[str]:
+    """As `reasons_in_words`, without what is worth a word only where it was not met."""
+    return [
+        reason_in_words(reason)
+        for reason in verdict.get("reasons", ())
+        if not (reason["met"] and reason.get("gate") in QUIET)
+    ]
+
+
 def verdict_in_words(gate: Mapping[str, Mapping[str, Any]]) -> str:
     """What the gates said of every model, in one line."""
     said = []
@@ -51,12 +60,8 @@ def verdict_in_words(gate: Mapping[str, Mapping[str, Any]]) -> str:
         text = _("%(model)s passed (%(reasons)s)")
         if not verdict["passed"]:
             text = _("%(model)s did not pass (%(reasons)s)")
-        told = [
-            reason_in_words(reason)
-            for reason in verdict["reasons"]
-            if not (reason["met"] and reason.get("gate") in QUIET)
-        ]
-        said.append(text % {"model": _(kind), "reasons": ", ".join(told)})
+        reasons = ", ".join(brief_in_words(verdict))
+        said.append(text % {"model": _(kind), "reasons": reasons})
     return "; ".join(said)
 
 

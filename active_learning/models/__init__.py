@@ -2,6 +2,7 @@
 
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.jobs import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
+from active_learning.models.mirror import RunMirror
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
 
@@ -16,6 +17,7 @@ __all__ = [
     "Release",
     "Round",
     "RoundStep",
+    "RunMirror",
     "Scan",
     "Selection",
     "TrainingRun",

@@ -5,10 +5,11 @@ import zipfile
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from active_learning.models import Evaluation, ModelVersion, Release
-from tests.active_learning.factories import EvaluationFactory, ReleaseFactory
+from active_learning.models import Evaluation, ModelVersion, Release, RunMirror
+from tests.active_learning.factories import EvaluationFactory, ReleaseFactory, TrainingRunFactory
 from tests.active_learning.test_comparing import pair  # noqa: F401
 from tests.active_learning.test_promotion import version  # noqa: F401
 from tests.factories import BrandFactory, ImageFactory
@@ -158,3 +159,13 @@ def test_a_model_version_tells_its_code_config_and_size(log_in):
     page = client.get(reverse("model", args=["classifier", 2])).content.decode()
     assert "abc123" in page and "resnet18" in page and "9.1" in page
     assert "abc123" in client.get(reverse("model-versions")).content.decode()
+
+
+def test_a_run_shows_whether_mlflow_knows_of_it(log_in, db):
+    mirror = RunMirror.objects.create(run=TrainingRunFactory(), error="no route", attempts=3)
+    client, address = log_in("ml_engineer"), reverse("run", args=[mirror.run_id])
+    page = client.get(address).content.decode()
+    assert "no route" in page and "after 3 attempts; it is tried again" in page
+    RunMirror.objects.update(error="", told_at=timezone.now(), remote_id="abc123")
+    page = client.get(address).content.decode()
+    assert "no route" not in page and "abc123" in page

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from active_learning.filters import STRATEGIES
-from active_learning.gates import reasons_in_words, unmet_in_words, verdict_in_words
+from active_learning.gates import brief_in_words, reasons_in_words, unmet_in_words, verdict_in_words
 from active_learning.measures import Figure
 from annotation.files import signed_url
 from annotation.models.label import Risk
@@ -241,6 +241,7 @@ def box_geometry(box: dict) -> str:
 
 
 register.filter("reasons", reasons_in_words)
+register.filter("brief", brief_in_words)
 register.filter("verdict", verdict_in_words)
 register.filter("against", unmet_in_words)
 
