@@ -1,15 +1,19 @@
 """What gates read of two models' scores."""
 
+import json
+
 import numpy as np
 import pytest
 
 from ml.evaluate.gating import gate_changes, gate_part
+from ml.evaluate.pairing import paired
 from ml.evaluate.report import build_report
 from ml.evaluate.scored import Scored
 from ml.evaluate.scores_file import read_scores
 from ml.manifest import group_keys
 from tests.ml.made_outcomes import BRANDS, made
 from tests.ml.test_compare import save, worse
+from tests.ml.test_scan_and_evaluate import run
 
 ATTACKS = [["smear", "cover", None][i % 3] for i in range(320)]
 
@@ -82,3 +86,21 @@ def test_brands_that_only_the_champion_knows_are_named(data, tmp_path):
     found = changes(tmp_path, data, fewer)
     assert found["dropped"] == ["doro"]
     assert set(found["closed"]["per_brand"]) == set(BRANDS[:3])
+
+
+def test_what_an_evaluation_keeps_can_be_compared(
+    small_world, small_classifier, small_variation, tmp_path
+):
+    code = run(
+        "evaluate", "--model", small_classifier.directory, "--model", small_variation.directory,
+        "--manifest", small_world.path, "--json", tmp_path / "r.json", "--flag-ratio", 0.2,
+        "--scores", tmp_path / "s.parquet",
+    )  # fmt: skip
+    assert code == 0
+    reports = json.loads((tmp_path / "r.json").read_text())["models"]
+    for kind in ("classifier", "variation"):
+        saved = read_scores(tmp_path / reports[kind]["scores"])
+        found = gate_changes(*paired(saved, saved))
+        assert found["closed"]["a"] == pytest.approx(reports[kind]["gates"]["mean_recall"])
+        assert found["closed"]["groups"] == reports[kind]["gates"]["groups"]
+        assert {line["by"] for line in found["slices"]} <= {"variation"}
