@@ -19,13 +19,20 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
-from active_learning.models import EmbeddingRun, Evaluation, JobState, Scan, TrainingRun
+from active_learning.models import (
+    EmbeddingRun,
+    Evaluation,
+    Explanation,
+    JobState,
+    Scan,
+    TrainingRun,
+)
 from active_learning.models.jobs import ACTIVE, Job
 
 logger = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
 
-MODELS: tuple[type[Job], ...] = (TrainingRun, Scan, Evaluation, EmbeddingRun)
+MODELS: tuple[type[Job], ...] = (TrainingRun, Scan, Evaluation, EmbeddingRun, Explanation)
 
 TRANSITIONS = {
     JobState.QUEUED: {JobState.RUNNING, JobState.CANCELLED},
@@ -186,6 +193,7 @@ def _tell(model: type[Job], pk: int) -> None:
         Scan: tasks.run_scan,
         Evaluation: tasks.run_evaluation,
         EmbeddingRun: tasks.run_embedding,
+        Explanation: tasks.run_explanation,
     }
     if model is EmbeddingRun and EmbeddingRun.objects.filter(pk=pk).exclude(picture="").exists():
         told[model] = tasks.run_picture  # somebody waits for it: not behind a scan

@@ -6,6 +6,7 @@ from celery import shared_task
 from active_learning import (
     embeddings,
     evaluations,
+    explanations,
     flags,
     jobs,
     mirroring,
@@ -45,6 +46,11 @@ def run_embedding(run_id: int) -> None:
 def run_picture(run_id: int) -> None:
     """As `run_embedding`, of one picture that a person waits for."""
     embeddings.run(run_id=run_id)
+
+
+@shared_task
+def run_explanation(explanation_id: int) -> None:
+    explanations.run(explanation_id=explanation_id)
 
 
 @shared_task

@@ -40,7 +40,12 @@ PLACES = (
     ),
     ("images", _("Images"), STAFF, ("image",)),
     ("training", _("Training"), ENGINEERS, ("run",)),
-    ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions", "compare-releases")),
+    (
+        "models",
+        _("Models"),
+        ENGINEERS,
+        ("release", "model", "model-versions", "compare-releases", "compare-image"),
+    ),
     ("datasets", _("Datasets"), ENGINEERS, ("dataset",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),
     ("missed", _("Missed risks"), STAFF, ("missed-enter", "missed-import")),

@@ -14,13 +14,17 @@ from django.views.decorators.http import require_POST, require_safe
 from active_learning import comparing
 from active_learning.comparing import NotComparable
 from active_learning.downloads import zip_response
+from active_learning.explanations import request_explanations
 from active_learning.filters import CompareForm
 from active_learning.jobs import JobError
-from active_learning.models import Release
+from active_learning.models import Explanation, Release
+from active_learning.models.jobs import ACTIVE
+from active_learning.scans import ENDED_BADLY
 from active_learning.views.acting import act
 from annotation.access import ENGINEERS, PageRequest, roles_allowed
 from annotation.cards import Card, brand_names
 from annotation.listing import listing
+from annotation.live import live
 from annotation.models import Image
 from ml.errors import InputError
 
@@ -44,11 +48,11 @@ def compare_releases(request: PageRequest) -> HttpResponse:
             except NotComparable as refusal:
                 context["refusal"] = str(refusal)
             else:
-                context |= _shown(request, found)
+                context |= _shown(request, form, found)
     return render(request, "models/compare.html", context)
 
 
-def _shown(request: PageRequest, found: dict[str, Any]) -> dict[str, Any]:
+def _shown(request: PageRequest, form: CompareForm, found: dict[str, Any]) -> dict[str, Any]:
     show = request.GET.get("show", "")
     show = show if show in SIDES else SIDES[0]
     page = listing(request, queryset=found[show], per_page=PER_PAGE)
@@ -66,6 +70,7 @@ def _shown(request: PageRequest, found: dict[str, Any]) -> dict[str, Any]:
         "show": show,
         "listing": page,
         "cards": _cards(page.page, names),
+        "chosen": _chosen(form),
     }
 
 
@@ -86,10 +91,15 @@ def _named(rows: Any) -> set[str]:
     return {row[name] for row in rows for name in ("brand", "said")}
 
 
-def _cards(rows: Any, names: dict[str, str]) -> list[Card]:
+def _cards(rows: Any, names: dict[str, str]) -> list[tuple[Card, str]]:
+    """Each card with the label to be explained."""
     images = Image.objects.filter(sha256__in=[row["sha256"] for row in rows])
     known = {image.sha256: image for image in images.select_related("product")}
-    return [_card(row, known[row["sha256"]], names) for row in rows if row["sha256"] in known]
+    return [
+        (_card(row, known[row["sha256"]], names), row["brand"])
+        for row in rows
+        if row["sha256"] in known
+    ]
 
 
 def _card(row: dict[str, Any], image: Image, names: dict[str, str]) -> Card:
@@ -116,15 +126,74 @@ def measure_releases(request: PageRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Name two releases."))
         return redirect("compare-releases")
-    a, b, kind = (form.cleaned_data[name] for name in ("a", "b", "kind"))
-    chosen = urlencode({"a": a.number, "b": b.number, "kind": kind})
+    a, b = (form.cleaned_data[name] for name in ("a", "b"))
     return act(
         request,
         lambda: comparing.request_comparison(a=a, b=b),
         done=_("Both are being evaluated; the comparison is here when they are done."),
-        to=f"{reverse('compare-releases')}?{chosen}",
+        to=f"{reverse('compare-releases')}?{_chosen(form)}",
         refusals=(JobError, InputError),
     )
+
+
+@require_safe
+@roles_allowed(*ENGINEERS)
+def compare_image(request: PageRequest, sha256: str) -> HttpResponse:
+    """What two releases' models see in one image, side by side, as far as that was asked for."""
+    image = get_object_or_404(Image.objects.select_related("product"), sha256=sha256)
+    form = CompareForm(request.GET)
+    if not form.is_valid():
+        return redirect("compare-releases")
+    kind, label = form.cleaned_data["kind"], request.GET.get("label", "")
+    sides = [_side(form.cleaned_data[name], kind, image, label) for name in ("a", "b")]
+    states = [side["explanation"] and side["explanation"].state for side in sides]
+    context = {
+        "image": image,
+        "sides": sides,
+        "kind": kind,
+        "label": label,
+        "called": brand_names([label]).get(label, label),
+        "asked": all(side["version"] is None or _is_asked(side) for side in sides),
+        "pending": any(state in ACTIVE for state in states),
+        "live": live(request, shown=states),
+        "chosen": _chosen(form),
+    }
+    part = request.htmx.target == "maps"
+    return render(request, "models/_maps.html" if part else "models/image.html", context)
+
+
+def _side(release: Release, kind: str, image: Image, label: str) -> dict[str, Any]:
+    version = getattr(release, kind)
+    rows = Explanation.objects.filter(version=version, image=image, label=label)
+    return {"release": release, "version": version, "explanation": rows.first()}
+
+
+def _is_asked(side: dict[str, Any]) -> bool:
+    explanation = side["explanation"]
+    return explanation is not None and explanation.state not in ENDED_BADLY
+
+
+def _chosen(form: CompareForm) -> str:
+    """The form's fields as an address has them."""
+    a, b, kind = (form.cleaned_data[name] for name in ("a", "b", "kind"))
+    return urlencode({"a": a.number, "b": b.number, "kind": kind})
+
+
+@require_POST
+@roles_allowed(*ENGINEERS)
+def explain_image(request: PageRequest, sha256: str) -> HttpResponse:
+    """Have both models' heat maps drawn."""
+    image = get_object_or_404(Image, sha256=sha256)
+    form = CompareForm(request.POST)
+    label = request.POST.get("label", "")
+    if not form.is_valid() or not label:
+        messages.error(request, _("Name two releases."))
+        return redirect("compare-releases")
+    kind = form.cleaned_data["kind"]
+    versions = [getattr(form.cleaned_data[name], kind) for name in ("a", "b")]
+    request_explanations(versions=filter(None, versions), image=image, label=label, by=request.user)
+    address = reverse("compare-image", args=[sha256])
+    return redirect(f"{address}?{_chosen(form)}&{urlencode({'label': label})}")
 
 
 @require_safe

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from active_learning.models import Evaluation, ModelVersion, Release, RunMirror
+from active_learning.models import Evaluation, Explanation, ModelVersion, Release, RunMirror
 from tests.active_learning.factories import EvaluationFactory, ReleaseFactory, TrainingRunFactory
 from tests.active_learning.test_comparing import pair  # noqa: F401
 from tests.active_learning.test_promotion import version  # noqa: F401
@@ -169,3 +169,30 @@ def test_a_run_shows_whether_mlflow_knows_of_it(log_in, db):
     RunMirror.objects.update(error="", told_at=timezone.now(), remote_id="abc123")
     page = client.get(address).content.decode()
     assert "no route" not in page and "abc123" in page
+
+
+def test_heat_maps_are_asked_for_and_shown_side_by_side(log_in, two, django_assert_max_num_queries):
+    client = log_in("ml_engineer")
+    sha256 = f"{0:064x}"
+    chosen = two | {"label": "akira"}
+    grid = client.get(COMPARE, two | {"show": "a_only"}).content.decode()
+    assert "Heat maps" in grid
+    address = reverse("compare-image", args=[sha256])
+    page = client.get(address, chosen).content.decode()
+    assert "Draw the heat maps" in page and "Akira" in page and "hx-get" not in page
+    client.post(reverse("explain-image", args=[sha256]), chosen)
+    assert Explanation.objects.filter(state="queued").count() == 2
+    page = client.get(address, chosen).content.decode()
+    assert "Draw the heat maps" not in page and "hx-get" in page
+    first, second = Explanation.objects.order_by("pk")
+    Explanation.objects.filter(pk=first.pk).update(
+        state="succeeded", picture="explained/x.png", metrics={"score": 0.42}
+    )
+    Explanation.objects.filter(pk=second.pk).update(state="failed", error="the image is broken")
+    with django_assert_max_num_queries(15):
+        page = client.get(address, chosen).content.decode()
+    assert "explained/x.png" in page and "0.42" in page
+    assert "the image is broken" in page and "Draw the heat maps" in page
+    part = client.get(address, chosen, headers={"HX-Request": "true", "HX-Target": "maps"})
+    assert "<html" not in part.content.decode()
+    assert client.get(address).status_code == 302
