@@ -285,7 +285,7 @@ FLAG_RATIO_BUDGET = env.float("FLAG_RATIO_BUDGET", default=0.01)
 # What the gates ask of a model before it is promoted; recalls are of the closed set, absolute.
 GATE_RECALL_TOLERANCE = env.float("GATE_RECALL_TOLERANCE", default=0.01)
 GATE_RECALL_RESOLUTION = env.float("GATE_RECALL_RESOLUTION", default=0.05)  # to tell from chance
-GATE_LEAST_GROUPS = env.int("GATE_LEAST_GROUPS", default=5)  # test items, near-duplicates as one
+GATE_LEAST_GROUPS = env.int("GATE_LEAST_GROUPS", default=3)  # test items, near-duplicates as one
 GATE_PROTECTED_RECALL = env.float("GATE_PROTECTED_RECALL", default=0.5)  # of protected brands
 GATE_PROTECTED_IMAGES = env.int("GATE_PROTECTED_IMAGES", default=20)  # from so many on
 GATE_MEGABYTES = env.float("GATE_MEGABYTES", default=250)  # of one model

@@ -25,6 +25,7 @@ def test_a_complete_installation_has_no_fault():
             "webapp.W001",
         ),
         ({"GATEWAY_URL": "https://labels.example"}, "webapp.E005"),
+        ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E006"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
