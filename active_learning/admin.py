@@ -94,3 +94,9 @@ class AlertAdmin(ReadOnlyAdmin):
     list_filter = ["state", "name"]
     list_select_related = ["acknowledged_by"]
     inlines = [DeliveryInline]
+
+
+@admin.register(models.RunMirror)
+class RunMirrorAdmin(ReadOnlyAdmin):
+    list_display = ["run", "told_state", "told_release", "attempts", "error", "told_at"]
+    list_select_related = ["run"]

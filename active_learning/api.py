@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from django.contrib.auth.models import User
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -14,6 +18,7 @@ from rest_framework.routers import SimpleRouter
 
 from active_learning import (
     alerts,
+    comparing,
     filters,
     forecasts,
     jobs,
@@ -24,6 +29,7 @@ from active_learning import (
     triggers,
 )
 from active_learning import serializers as s
+from active_learning.downloads import zip_response
 from active_learning.selectors import forecasts as forecast_selectors
 from active_learning.selectors import monitoring as monitoring_selectors
 from active_learning.selectors import registry
@@ -187,14 +193,39 @@ class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):
     def get_queryset(self):
         return registry.releases()
 
-    @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)
+    @extend_schema(request=s.PromoteSerializer, responses=s.ReleaseSerializer)
     @action(detail=True, methods=["post"])
     def promote(self, request: Request, number: int) -> Response:
         """Make a release the champion."""
-        why = _valid(s.ReasonSerializer, request)["why"]
+        asked = _valid(s.PromoteSerializer, request)
         release = self.get_object()
-        done_or_refused(lambda: promotion.promote(release=release, by=person(request), why=why))
+        done_or_refused(
+            lambda: promotion.promote(release=release, by=person(request), **asked),
+        )
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(parameters=[s.CompareSerializer], responses=OpenApiTypes.OBJECT, filters=False)
+    @action(detail=False, pagination_class=None)
+    def compare(self, request: Request) -> Response:
+        """What changes from release `a` to `b` for one kind of model, as `python -m ml compare`
+        says it, with the images that only one of them finds."""
+        asked = s.CompareSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        a, b = (
+            get_object_or_404(models.Release, number=asked.validated_data[side]) for side in "ab"
+        )
+        measured = comparing.measured_together(a=a, b=b)
+        if measured is None:
+            raise Refused(_("They were not evaluated on the same test sets."))
+        kind = asked.validated_data["kind"]
+        return Response(done_or_refused(lambda: comparing.compare(measured=measured, kind=kind)))
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def export(self, request: Request, number: int) -> HttpResponseBase:
+        """A zip of the release that `python -m ml predict` serves by itself."""
+        release = self.get_object()
+        return done_or_refused(lambda: zip_response(release))
 
     @extend_schema(request=s.ReasonSerializer, responses=s.ReleaseSerializer)
     @action(detail=False, methods=["post"], url_path="roll-back")

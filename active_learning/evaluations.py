@@ -16,6 +16,7 @@ from active_learning.supervision import supervise
 from ml.manifest import Manifest
 
 REPORT = "report.json"
+SCORES = "scores.parquet"
 
 
 class NothingToEvaluate(JobError):
@@ -57,7 +58,9 @@ def run(*, evaluation_id: int) -> JobState | None:
 def command(evaluation: Evaluation) -> list[str]:
     """The child's command line. Without open rows there is nothing to fit a threshold on."""
     line = [sys.executable, "-m", "ml", "evaluate", *model_arguments(evaluation.release)]
-    line += ["--manifest", evaluation.manifest, "--json", str(Path(evaluation.output) / REPORT)]
+    folder = Path(evaluation.output)
+    line += ["--manifest", evaluation.manifest, "--json", str(folder / REPORT)]
+    line += ["--scores", str(folder / SCORES)]
     splits = pq.read_table(evaluation.manifest, columns=["split"])["split"].to_pylist()
     if "open" in splits:
         line += ["--flag-ratio", str(settings.FLAG_RATIO_BUDGET)]
@@ -66,9 +69,16 @@ def command(evaluation: Evaluation) -> list[str]:
 
 def store_report(evaluation: Evaluation) -> None:
     """Keep the report by kind of model, and give a release its thresholds. Those of a release
-    that was promoted are part of what was promoted: a later evaluation leaves them alone."""
-    written = read_json(Path(evaluation.output) / REPORT)
+    that was promoted are part of what was promoted: a later evaluation leaves them alone.
+
+    The files of scores are named by their whole paths: a report may be taken over into that of
+    another release (see `promotion.settle`).
+    """
+    folder = Path(evaluation.output)
+    written = read_json(folder / REPORT)
     reports = written.get("models") or {written["kind"]: written}
+    for report in reports.values():
+        report["scores"] = str(folder / report["scores"])
     evaluation.report = {kind: reports[kind] for kind in ModelKind.values if kind in reports}
     evaluation.save(update_fields=["report"])
     release = evaluation.release

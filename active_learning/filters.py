@@ -1,6 +1,7 @@
 """What lists of the loop can be narrowed by; pages and API share them."""
 
 import django_filters as filters
+from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -162,3 +163,23 @@ class AlertFilter(filters.FilterSet):
     class Meta:
         model = Alert
         fields: list[str] = []
+
+
+class CompareForm(forms.Form):
+    """Two releases, by their numbers, and one kind of model."""
+
+    a = forms.ModelChoiceField(
+        Release.objects.all(),
+        to_field_name="number",
+        label=_("Release"),
+        widget=forms.NumberInput({"min": 1}),
+    )
+    b = forms.ModelChoiceField(
+        Release.objects.all(),
+        to_field_name="number",
+        label=_("against release"),
+        widget=forms.NumberInput({"min": 1}),
+    )
+    kind = forms.ChoiceField(
+        choices=[(kind.value, _(kind.label)) for kind in ModelKind], label=_("Model")
+    )

@@ -23,6 +23,7 @@ from active_learning.models import (
     DatasetExport,
     EmbeddingRun,
     Evaluation,
+    Explanation,
     Forecast,
     JobState,
     Scan,
@@ -40,6 +41,7 @@ MODELS: tuple[type[Job], ...] = (
     Evaluation,
     EmbeddingRun,
     DatasetExport,
+    Explanation,
     Forecast,
     Worth,
 )
@@ -209,6 +211,7 @@ def _tell(model: type[Job], pk: int) -> None:
         Forecast: tasks.run_forecast,
         Worth: tasks.run_worth,
         DatasetExport: tasks.run_export,
+        Explanation: tasks.run_explanation,
     }
     if model is EmbeddingRun and EmbeddingRun.objects.filter(pk=pk).exclude(picture="").exists():
         told[model] = tasks.run_picture  # somebody waits for it: not behind a scan

@@ -10,7 +10,7 @@ from typing import Any
 
 from active_learning import rounds
 from active_learning.estimates import probe_precision
-from active_learning.gate import reasons_in_words
+from active_learning.gates import reasons_in_words
 from active_learning.models import (
     Evaluation,
     JobState,

@@ -2,7 +2,7 @@
 (a constraint), and every move is an event with who and why."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,32 +10,29 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from active_learning import contests
+from active_learning.contests import NotEvaluated, PromotionError, Versions, versions_of
 from active_learning.evaluations import report_of, request_evaluation
-from active_learning.gate import judge, verdict_in_words
-from active_learning.jobs import JobError
+from active_learning.gates import judge, unmet, unmet_in_words, verdict_in_words
 from active_learning.models import (
     Evaluation,
     JobState,
-    ModelKind,
     ModelVersion,
     PromotionEvent,
     Release,
 )
 from active_learning.sentences import sentence
+from annotation import audit
+from annotation.access import ENGINEERS, may
 from ml.artifact import read_artifact
 from ml.manifest import read_manifest
 
 logger = logging.getLogger(__name__)
 TURN = 7_041_776_002  # an advisory lock's key, this module's own
-Versions = dict[str, ModelVersion | None]
 
 
-class PromotionError(JobError):
-    """A promotion or roll-back that cannot be; the message is for a person."""
-
-
-class NotEvaluated(PromotionError):
-    """The candidate and the champion have not both been measured on the same test sets (yet)."""
+class GateNotPassed(PromotionError):
+    """The gates are against it, and nobody overrode them."""
 
 
 def _take_turn() -> None:
@@ -48,11 +45,6 @@ def _take_turn() -> None:
 def champion() -> Release | None:
     """The release in use."""
     return Release.objects.filter(state=Release.State.CHAMPION).first()
-
-
-def versions_of(release: Release | None) -> Versions:
-    """A release's model versions by kind."""
-    return {kind: getattr(release, kind) if release else None for kind in ModelKind.values}
 
 
 def create_release(
@@ -99,14 +91,21 @@ def settle(*, candidate: Release) -> Release | None:
         NotEvaluated: the reports to compare are not there; the champion's has been asked for.
     """
     _request_missing_report(candidate)
+    candidate.refresh_from_db()
+    before = champion()
+    if candidate.state != Release.State.CANDIDATE:
+        return before
+    verdicts = judge(contests.prepare(candidate, before))
     with transaction.atomic():
         _take_turn()
         candidate.refresh_from_db()
         live = champion()
         if candidate.state != Release.State.CANDIDATE:
             return live
-        evaluation, theirs = _reports(candidate, live)
-        candidate.gate = _judge_versions(candidate, live, evaluation.report, theirs)
+        if live != before:
+            raise NotEvaluated(f"{live} became champion while {candidate} was judged")
+        evaluation, theirs = contests.reports(candidate, live)
+        candidate.gate = contests.with_champions_own(verdicts, candidate, live)
         candidate.save(update_fields=["gate"])
         why = verdict_in_words(candidate.gate)
         winners = {kind for kind, verdict in candidate.gate.items() if verdict["passed"]}
@@ -127,50 +126,11 @@ def settle(*, candidate: Release) -> Release | None:
 
 
 def _request_missing_report(candidate: Release) -> None:
-    evaluation, live = _last_evaluation(candidate), champion()
+    evaluation, live = contests.last_evaluation(candidate), champion()
     if candidate.state != Release.State.CANDIDATE or evaluation is None or live is None:
         return
     if report_of(release=live, manifest_sha256=evaluation.manifest_sha256) is None:
         request_evaluation(release=live, manifest=read_manifest(evaluation.manifest))
-
-
-def _last_evaluation(release: Release) -> Evaluation | None:
-    return release.evaluations.filter(state=JobState.SUCCEEDED).first()
-
-
-def _reports(candidate: Release, live: Release | None) -> tuple[Evaluation, dict[str, Any]]:
-    evaluation = _last_evaluation(candidate)
-    if evaluation is None:
-        raise NotEvaluated(f"{candidate} has not been evaluated")
-    if live is None:
-        return evaluation, {}
-    theirs = report_of(release=live, manifest_sha256=evaluation.manifest_sha256)
-    if theirs is None:
-        raise NotEvaluated(
-            f"the champion, {live}, has not been evaluated on the test sets of {candidate}"
-        )
-    return evaluation, theirs
-
-
-def _judge_versions(
-    candidate: Release, live: Release | None, report: Mapping, theirs: Mapping
-) -> dict[str, dict]:
-    """Judge the models that are newer than the champion's; a candidate may have been put together
-    before a newer champion was."""
-    shared = None if live is None else set(candidate.brands) & set(live.brands)
-    verdicts = judge(candidate_report=report, champion_report=theirs, brands=shared)
-    for kind, version in versions_of(candidate).items():
-        current = getattr(live, kind) if live else None
-        if version is None:
-            verdicts.pop(kind, None)
-        elif current is not None and version.number <= current.number:
-            reason = sentence("the champion's own")
-            if version != current:
-                reason = sentence(
-                    "the champion has %(version)s, which is newer", version=str(current)
-                )
-            verdicts[kind] = {"passed": False, "reasons": [reason | {"met": True}]}
-    return {kind: verdicts[kind] for kind in ModelKind.values if kind in verdicts}
 
 
 def _mix(
@@ -202,17 +162,50 @@ def _mix(
     return mixed
 
 
-def promote(*, release: Release, by: User | None, why: str) -> Release:
+def promote(
+    *, release: Release, by: User | None, why: str, override: bool = False, account: str = ""
+) -> Release:
     """Make a release the champion; the one before it is retired.
 
+    Args:
+        by: None for the gate itself, or a command.
+        override: though the gates are against it. Which were is kept with who and why.
+        account: who ran the command.
+
     Raises:
-        PromotionError: it is the champion, or has no model.
+        GateNotPassed: the gates are against it, and `override` is not given.
+        PromotionError: it is the champion, has no model, or `by` may not override.
     """
-    return _enthrone(release, PromotionEvent.Action.PROMOTED, by, why)
+    with transaction.atomic():
+        _take_turn()
+        release = Release.objects.get(pk=release.pk)
+        against = unmet(release.gate)
+        if override and not may_override(by=by):
+            raise PromotionError(_("Only ML engineers and administrators override the gates."))
+        if override and not why.strip():
+            raise PromotionError(_("Say why the gates are overridden."))
+        if against and not override and (by is not None or account):
+            raise GateNotPassed(
+                _("Release %(number)s did not pass: %(reasons)s. To promote it all the same, "
+                  "override the gates and say why.")
+                % {"number": release.number, "reasons": "; ".join(unmet_in_words(against))}
+            )  # fmt: skip
+        action = PromotionEvent.Action.PROMOTED
+        overridden = against if override else []
+        return _enthrone(release, action, by, why, account=account, overridden=overridden)
 
 
-def roll_back(*, by: User | None, why: str) -> Release:
-    """Bring back the release that the champion was promoted over.
+def may_override(*, by: User | None) -> bool:
+    """Whether this person may; a command's right is that of whoever holds the machine."""
+    return by is None or may(by, ENGINEERS)
+
+
+def roll_back(*, by: User | None, why: str, account: str = "") -> Release:
+    """Bring back the release that the champion was promoted over. It was champion before, so no
+    gate is asked.
+
+    Args:
+        account: who ran the command.
 
     Raises:
         PromotionError: there is none.
@@ -229,10 +222,19 @@ def roll_back(*, by: User | None, why: str) -> Release:
                 _("Release %(number)s was the first champion: there is none before it.")
                 % {"number": live.number}
             )
-        return _enthrone(event.previous, PromotionEvent.Action.ROLLED_BACK, by, why)
+        action = PromotionEvent.Action.ROLLED_BACK
+        return _enthrone(event.previous, action, by, why, account=account)
 
 
-def _enthrone(release: Release, action: str, by: User | None, why: str) -> Release:
+def _enthrone(
+    release: Release,
+    action: str,
+    by: User | None,
+    why: str,
+    *,
+    account: str = "",
+    overridden: Sequence[Mapping[str, Any]] = (),
+) -> Release:
     with transaction.atomic():
         _take_turn()
         live = champion()
@@ -247,7 +249,7 @@ def _enthrone(release: Release, action: str, by: User | None, why: str) -> Relea
             Release.objects.filter(pk=live.pk).update(state=Release.State.RETIRED)
         release.state = Release.State.CHAMPION
         release.save(update_fields=["state"])
-        PromotionEvent.objects.create(release=release, previous=live, action=action, by=by, why=why)
+        _record(release, live, action, by, why, account=account, overridden=list(overridden))
     logger.info("%s %s: %s", release, action, why)
     return release
 
@@ -267,12 +269,27 @@ def reject(*, release: Release, why: str, by: User | None = None) -> None:
             raise PromotionError(
                 _("Release %(number)s is no candidate.") % {"number": release.number}
             )
-        PromotionEvent.objects.create(
-            release=release,
-            previous=champion(),
-            action=PromotionEvent.Action.REJECTED,
-            by=by,
-            why=why,
-        )
+        _record(release, champion(), PromotionEvent.Action.REJECTED, by, why)
     release.refresh_from_db()
     logger.info("%s rejected: %s", release, why)
+
+
+def _record(
+    release: Release, previous: Release | None, action: str, by: User | None, why: str, **more: Any
+) -> None:
+    """Keep a move for ever, in the releases' own history and in the audit log."""
+    PromotionEvent.objects.create(
+        release=release, previous=previous, action=action, by=by, why=why, **more
+    )
+    gates = sorted({one["gate"] for one in more.get("overridden", ())})
+    promoted = action != PromotionEvent.Action.REJECTED
+    audit.note(
+        action=f"release_{action}",
+        subject=release,
+        by=by,
+        before={"champion": str(previous)} if previous and promoted else None,
+        after=({"champion": str(release)} if promoted else {})
+        | ({"overridden": gates} if gates else {})
+        | ({"account": more["account"]} if more.get("account") else {}),
+        why=why,
+    )

@@ -145,10 +145,22 @@ class ModelVersionSerializer(serializers.ModelSerializer):
     dataset = named_by("sha256")
     parent = in_words()  # type: ignore[assignment]  # a name of DRF too
     metrics = serializers.DictField()
+    config = serializers.DictField()
 
     class Meta:
         model = models.ModelVersion
-        fields = ["id", "kind", "number", "dataset", "parent", "metrics", "created_at"]
+        fields = [
+            "id",
+            "kind",
+            "number",
+            "dataset",
+            "parent",
+            "config",
+            "code_version",
+            "size",
+            "metrics",
+            "created_at",
+        ]
 
 
 class PlanSerializer(serializers.Serializer):
@@ -166,10 +178,11 @@ class PlanSerializer(serializers.Serializer):
 class EventSerializer(serializers.ModelSerializer):
     by = named_by("username")
     previous = named_by("number")
+    overridden = serializers.ListField(child=serializers.DictField())
 
     class Meta:
         model = models.PromotionEvent
-        fields = ["action", "previous", "by", "why", "created_at"]
+        fields = ["action", "previous", "by", "account", "why", "overridden", "created_at"]
 
 
 class ReleaseSerializer(serializers.ModelSerializer):
@@ -199,6 +212,20 @@ class ReleaseSerializer(serializers.ModelSerializer):
 
 class ReasonSerializer(serializers.Serializer):
     why = serializers.CharField()
+
+
+class PromoteSerializer(ReasonSerializer):
+    """`override`: though the gates are against it; `why` is then kept with the gates."""
+
+    override = serializers.BooleanField(default=False)
+
+
+class CompareSerializer(serializers.Serializer):
+    """Two releases by their numbers, and a kind of model."""
+
+    a = serializers.IntegerField()
+    b = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=models.ModelKind.choices)
 
 
 class EvaluationSerializer(serializers.ModelSerializer):

@@ -7,10 +7,12 @@ from active_learning import (
     deliveries,
     embeddings,
     evaluations,
+    explanations,
     exports,
     flags,
     forecasts,
     jobs,
+    mirroring,
     monitoring,
     rounds,
     scans,
@@ -24,6 +26,7 @@ from active_learning import (
 def run_training(run_id: int) -> None:
     training.run(run_id=training.most_urgent(otherwise=run_id))
     rounds.advance_running()  # one may wait for this
+    mirror_runs.delay()
 
 
 @shared_task
@@ -63,6 +66,11 @@ def run_picture(run_id: int) -> None:
 @shared_task
 def run_export(export_id: int) -> None:
     exports.run(export_id=export_id)
+
+
+@shared_task
+def run_explanation(explanation_id: int) -> None:
+    explanations.run(explanation_id=explanation_id)
 
 
 @shared_task
@@ -106,3 +114,8 @@ def deliver(delivery_id: int) -> None:
 def deliver_due() -> None:
     for delivery_id in deliveries.due():
         deliver.delay(delivery_id)
+
+
+@shared_task
+def mirror_runs() -> None:
+    mirroring.mirror_due()

@@ -23,7 +23,7 @@ from active_learning.models import (
 from active_learning.models.jobs import ACTIVE
 from active_learning.sentences import Sentence
 from active_learning.supervision import supervise
-from ml.artifact import read_artifact
+from ml.artifact import artifact_bytes, read_artifact
 
 MODEL = "model"  # the artifact's folder in the run's
 
@@ -177,5 +177,8 @@ def register_version(run: TrainingRun) -> None:
         parent=run.parent,
         artifact=str(artifact.directory),
         metrics=parse_json(json.dumps(artifact.metrics)),
+        config=artifact.config,
+        code_version=artifact.code_version,
+        size=artifact_bytes(artifact),
     )
     run.save(update_fields=["model_version"])

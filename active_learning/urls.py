@@ -2,6 +2,7 @@ from django.urls import path
 
 from active_learning.views import (
     brands,
+    comparing,
     datasets,
     embeddings,
     forecasts,
@@ -55,6 +56,11 @@ urlpatterns = [
     path("models/versions/", registry.model_list, name="model-versions"),
     path("models/<str:kind>/<int:number>/", registry.model_detail, name="model"),
     path("models/roll-back/", registry.roll_back, name="roll-back"),
+    path("releases/compare/", comparing.compare_releases, name="compare-releases"),
+    path("releases/compare/<str:sha256>/", comparing.compare_image, name="compare-image"),
+    path("releases/explain/<str:sha256>/", comparing.explain_image, name="explain-image"),
+    path("releases/measure/", comparing.measure_releases, name="measure-releases"),
+    path("releases/<int:number>/download/", comparing.release_download, name="release-download"),
     path("releases/<int:number>/", registry.release_detail, name="release"),
     path("releases/<int:number>/promote/", registry.release_promote, name="release-promote"),
 ]

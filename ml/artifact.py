@@ -62,6 +62,11 @@ def identity(artifact: Artifact) -> str:
     return file_sha256(artifact.path(META))
 
 
+def artifact_bytes(artifact: Artifact) -> int:
+    """What it takes on a disk."""
+    return sum(artifact.path(name).stat().st_size for name in (META, *artifact.files))
+
+
 def write_artifact(artifact: Artifact, directory: Path) -> Artifact:
     """Hash the weight files named in `artifact.files` and write meta.json, last."""
     files = {name: file_sha256(directory / name) for name in artifact.files}

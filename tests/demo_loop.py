@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from active_learning.gate import judge, verdict_in_words
+from active_learning.gates import Contest, judge, verdict_in_words
 from active_learning.models import (
     DatasetExport,
     DatasetVersion,
@@ -71,7 +71,12 @@ def make_releases(rng: random.Random, brands: list[Brand]) -> list[Release]:
             for kind in KINDS
         }  # fmt: skip
         measured = report(rng, brands, level)
-        gate = judge(candidate_report=measured, champion_report=best)
+        gate = judge(
+            {
+                kind: Contest(kind=kind, report=own, champion=best and best[kind])
+                for kind, own in measured.items()
+            }
+        )
         best = measured if state != "rejected" else best
         release = Release.objects.create(
             number=i + 1, state=state, brands=dataset.brands, **versions,

@@ -48,6 +48,11 @@ def _services() -> list[CheckMessage]:
         )
         if urlsplit(getattr(settings, name)).scheme not in ("http", "https")
     ]
+    if settings.MLFLOW_TRACKING_URI and urlsplit(settings.MLFLOW_TRACKING_URI).scheme not in (
+        "http",
+        "https",
+    ):
+        faults.append(Error("MLFLOW_TRACKING_URI is no http:// address.", id="webapp.E010"))
     return faults
 
 

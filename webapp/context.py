@@ -40,7 +40,12 @@ PLACES = (
     ),
     ("images", _("Images"), STAFF, ("image", "image-lineage")),
     ("training", _("Training"), ENGINEERS, ("run",)),
-    ("models", _("Models"), ENGINEERS, ("release", "model", "model-versions")),
+    (
+        "models",
+        _("Models"),
+        ENGINEERS,
+        ("release", "model", "model-versions", "compare-releases", "compare-image"),
+    ),
     ("datasets", _("Datasets"), STAFF, ("dataset",)),
     ("monitoring", _("Monitoring"), STAFF, ("alerts",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),

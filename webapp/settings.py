@@ -194,6 +194,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "tell MLflow of runs": {"task": "active_learning.tasks.mirror_runs", "schedule": 60.0},
     "push tasks": {"task": "annotation.tasks.push_tasks", "schedule": 3.0},
     "work off the inbox": {"task": "annotation.tasks.process_inbox", "schedule": 3.0},
     "poll Label Studio": {"task": "annotation.tasks.poll_annotations", "schedule": 10.0},
@@ -299,6 +300,20 @@ RETRAIN_LONGEST_WAIT_HOURS = env.int("RETRAIN_LONGEST_WAIT_HOURS", default=168) 
 RETRAIN_SCHEDULE = env.str("RETRAIN_SCHEDULE", default="")  # e.g. "0 3 * * 1"; "": none
 RETRAIN_DEBOUNCE_SECONDS = env.int("RETRAIN_DEBOUNCE_SECONDS", default=60)
 FLAG_RATIO_BUDGET = env.float("FLAG_RATIO_BUDGET", default=0.01)
+
+# What the gates ask of a model before it is promoted; recalls are of the closed set, absolute.
+GATE_RECALL_TOLERANCE = env.float("GATE_RECALL_TOLERANCE", default=0.01)
+GATE_RECALL_RESOLUTION = env.float("GATE_RECALL_RESOLUTION", default=0.05)  # to tell from chance
+GATE_LEAST_GROUPS = env.int("GATE_LEAST_GROUPS", default=3)  # test items, near-duplicates as one
+GATE_PROTECTED_RECALL = env.float("GATE_PROTECTED_RECALL", default=0.5)  # of protected brands
+GATE_PROTECTED_IMAGES = env.int("GATE_PROTECTED_IMAGES", default=20)  # from so many on
+GATE_MEGABYTES = env.float("GATE_MEGABYTES", default=250)  # of one model
+GATE_MILLISECONDS = env.float("GATE_MILLISECONDS", default=500)  # an image, on one thread
+GATE_GROWTH = env.float("GATE_GROWTH", default=3)  # times what the champion's model takes
+
+# Training runs are told to this MLflow, if any; its address may hold a name and password.
+MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="").rstrip("/")
+MLFLOW_EXPERIMENT = env.str("MLFLOW_EXPERIMENT", default="touchstone")
 
 # Missed risks found from this day on test the models (the business set), those before may train
 # them. What has been placed stays where it is, so set it once, to the day the platform begins to

@@ -6,10 +6,12 @@ from active_learning.models.jobs import (
     DatasetExport,
     EmbeddingRun,
     Evaluation,
+    Explanation,
     JobState,
     Scan,
     TrainingRun,
 )
+from active_learning.models.mirror import RunMirror
 from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
@@ -21,6 +23,7 @@ __all__ = [
     "Delivery",
     "EmbeddingRun",
     "Evaluation",
+    "Explanation",
     "Forecast",
     "JobState",
     "Measure",
@@ -31,6 +34,7 @@ __all__ = [
     "Release",
     "Round",
     "RoundStep",
+    "RunMirror",
     "Scan",
     "Selection",
     "TrainingRun",

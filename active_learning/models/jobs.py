@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.registry import ModelKind, ModelVersion, Release
-from annotation.models import EmbeddingSpace
+from annotation.models import EmbeddingSpace, Image
 
 
 class JobState(models.TextChoices):
@@ -171,5 +171,26 @@ class DatasetExport(Job):
                 fields=["dataset", "format"],
                 condition=~Q(state__in=["failed", "cancelled"]),
                 name="export_once_per_dataset_and_format",
+            )
+        ]
+
+
+class Explanation(Job):
+    """What one model sees in one image, as a picture."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=80, help_text="brand or arrangement to be explained")
+    picture = models.CharField(max_length=200, blank=True, help_text="name in the default storage")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta(Job.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "image", "label"],
+                condition=~Q(state__in=["failed", "cancelled"]),
+                name="explanation_once_per_version_and_image",
             )
         ]

@@ -22,6 +22,9 @@ class ModelVersion(models.Model):
     )
     artifact = models.CharField(max_length=500, help_text="folder with weights and meta.json")
     metrics = models.JSONField(default=dict)
+    config = models.JSONField(default=dict, help_text="all that its training was told or assumed")
+    code_version = models.CharField(max_length=64, blank=True)
+    size = models.BigIntegerField(null=True, blank=True, help_text="bytes of the artifact")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -89,7 +92,13 @@ class PromotionEvent(models.Model):
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    account = models.CharField(
+        max_length=120, blank=True, help_text="of the machine, where a command did it"
+    )
     why = models.TextField()
+    overridden = models.JSONField(
+        default=list, blank=True, help_text="gates promoted against: [{model, gate, text, values}]"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -15,7 +15,9 @@ POINTS = 240  # a curve: about one a pixel
 
 
 def runs() -> QuerySet[TrainingRun]:
-    return TrainingRun.objects.select_related("dataset", "requested_by", "model_version", "parent")
+    return TrainingRun.objects.select_related(
+        "dataset", "requested_by", "model_version", "parent", "mirror"
+    )
 
 
 @dataclass(frozen=True)

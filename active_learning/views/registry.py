@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from active_learning import promotion as verbs
 from active_learning.filters import ModelVersionFilter, ReleaseFilter
+from active_learning.gates import unmet, unmet_in_words
 from active_learning.measures import brand_recalls, figures
 from active_learning.models import ModelKind, Release
 from active_learning.selectors import registry as selectors
@@ -71,6 +72,7 @@ def release_detail(request: PageRequest, number: int) -> HttpResponse:
         "others": figures(before),
         "brands": _brands(report, before),
         "thresholds": json.dumps(release.thresholds, indent=2, ensure_ascii=False),
+        "against": unmet_in_words(unmet(release.gate)),
     }
     return render(request, "models/release.html", context)
 
@@ -117,9 +119,14 @@ def model_detail(request: PageRequest, kind: str, number: int) -> HttpResponse:
     reports = selectors.latest_reports(release_ids=[release.pk for release in releases])
     context = {
         "version": version,
+        "config": json.dumps(version.config, indent=2, ensure_ascii=False),
         "metrics": json.dumps(version.metrics, indent=2, ensure_ascii=False),
         "rows": [
-            {"release": release, "figures": figures(reports.get(release.pk, {})).get(kind)}
+            {
+                "release": release,
+                "figures": figures(reports.get(release.pk, {})).get(kind),
+                "milliseconds": reports.get(release.pk, {}).get(kind, {}).get("milliseconds"),
+            }
             for release in releases
         ],
     }
@@ -131,9 +138,10 @@ def model_detail(request: PageRequest, kind: str, number: int) -> HttpResponse:
 def release_promote(request: PageRequest, number: int) -> HttpResponse:
     release = get_object_or_404(Release, number=number)
     why = request.POST.get("why", "").strip()
+    override = request.POST.get("override") == "1"
     return act(
         request,
-        lambda: verbs.promote(release=release, by=request.user, why=why),
+        lambda: verbs.promote(release=release, by=request.user, why=why, override=override),
         done=_("Release %(number)d is the champion.") % {"number": number},
         to=reverse("release", args=[number]),
         refusals=(verbs.PromotionError,),

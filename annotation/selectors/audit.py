@@ -40,6 +40,9 @@ ACTIONS = {
     "export_dataset": gettext_lazy("export a dataset"),
     "delete_export": gettext_lazy("delete an export"),
     "acknowledge": gettext_lazy("acknowledge"),
+    "release_promoted": gettext_lazy("promote a release"),
+    "release_rejected": gettext_lazy("turn a release down"),
+    "release_rolled_back": gettext_lazy("roll back to a release"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),
@@ -58,6 +61,7 @@ SUBJECTS = {
     "brandgroup": gettext_lazy("brand group"),
     "datasetversion": gettext_lazy("dataset"),
     "alert": gettext_lazy("alert"),
+    "release": gettext_lazy("release"),
 }
 # Names of fields as entries hold them, for the translators.
 FIELDS = (
@@ -77,6 +81,7 @@ FIELDS = (
     gettext_noop("task"), gettext_noop("reply"), gettext_noop("verdict"), gettext_noop("reason"),
     gettext_noop("format"),
     gettext_noop("acknowledged by"),
+    gettext_noop("champion"), gettext_noop("overridden"), gettext_noop("account"),
 )  # fmt: skip
 
 

@@ -37,19 +37,19 @@ def compare_scores(a: SavedScores, b: SavedScores) -> dict[str, Any]:
     shared = None if a.kind == "variation" else set(a.names) & set(b.names)
     found: dict[str, Any] = {
         side: {"scores": own.path.name, "kind": own.kind, "thresholds": own.thresholds}
-        | sweep(own.rows.of(_known(own, shared)))
+        | sweep(own.rows.of(known_rows(own, shared)))
         for side, own in (("a", a), ("b", b))
     }
     if shared is not None:
         found["not_shared"] = sorted(set(a.names) ^ set(b.names))
-    closed = (a.rows.split == "closed") & _known(a, shared) & (a.rows.truth != "")
+    closed = (a.rows.split == "closed") & known_rows(a, shared) & (a.rows.truth != "")
     if closed.any():
-        found["closed"] = _closed(a.rows.of(closed), b.rows.of(closed))
+        found["closed"] = closed_change(a.rows.of(closed), b.rows.of(closed))
     counted = a.rows.counted & b.rows.counted
     if counted.any():
         pair = a.rows.of(counted), b.rows.of(counted)
         found["open"] = difference(pair[0].flagged, pair[1].flagged, pair[0].group)
-    business = (a.rows.split == "business") & _known(a, shared) & (a.rows.truth != "")
+    business = (a.rows.split == "business") & known_rows(a, shared) & (a.rows.truth != "")
     parts = {"recall": business}
     parts |= {name: business & (a.has_logo == logo) for name, logo in _LOGO.items()}
     recalls = {
@@ -63,7 +63,7 @@ def compare_scores(a: SavedScores, b: SavedScores) -> dict[str, Any]:
 _LOGO = {"recall_logo": True, "recall_no_logo": False}
 
 
-def _known(side: SavedScores, brands: Collection[str] | None) -> np.ndarray:
+def known_rows(side: SavedScores, brands: Collection[str] | None) -> np.ndarray:
     """bool [n]: rows that both models could get right."""
     if brands is None:
         return np.ones(len(side.rows), bool)
@@ -108,7 +108,8 @@ def signs(a: np.ndarray, b: np.ndarray, groups: np.ndarray) -> tuple[int, int, f
     return a_only, b_only, p
 
 
-def _closed(a: Outcomes, b: Outcomes) -> dict[str, Any]:
+def closed_change(a: Outcomes, b: Outcomes) -> dict[str, Any]:
+    """`closed` of a comparison, of the same rows with something to be found."""
     found = difference(a.hit, b.hit, a.group, strata=a.truth)
     counts = {
         "both": int((a.hit & b.hit).sum()),

@@ -8,6 +8,7 @@ from ml.evaluate.bootstrap import Design
 from ml.evaluate.boxes import image_boxes, mean_average_precision
 from ml.evaluate.calibration import reliability
 from ml.evaluate.confusion import confusion
+from ml.evaluate.gating import gate_part
 from ml.evaluate.intervals import Figure, share_of
 from ml.evaluate.judging import COMMON
 from ml.evaluate.outcomes import Outcomes
@@ -15,6 +16,7 @@ from ml.evaluate.recall import mean_recall, recall_by_brand
 from ml.evaluate.scored import Scored
 from ml.evaluate.slices import slices
 from ml.evaluate.sweep import at_fixed_thresholds, precision_of_flags, sweep
+from ml.manifest import group_keys
 
 
 def build_report(
@@ -29,13 +31,17 @@ def build_report(
     # True variations are not counted in the flag ratio, so there its right flags are missing.
     brands = kind != "variation"
     report |= _open(rows.measured, thresholds.get(COMMON), precision=brands)
-    report |= _closed(rows.branded("closed"), of="brand" if brands else "class")
+    of = "brand" if brands else "class"
+    report |= _closed(rows.branded("closed"), of=of)
+    read = (rows.split == "closed") & gate_part(group_keys(data.rows))
+    gates = _closed(rows.of(read & (rows.truth != "")), of=of).get("closed", {})
     if brands:
         logo = data.column("has_logo")[(rows.split == "business") & (rows.truth != "")]
         report |= _business(rows.branded("business"), logo)
         report |= average_precision(data.of(rows.split == "closed"))
+        gates |= average_precision(data.of(read))
         report |= confusion(rows.branded("closed"))
-    report |= at_fixed_thresholds(rows, precision=brands)
+    report |= ({"gates": gates} if gates else {}) | at_fixed_thresholds(rows, precision=brands)
     return report | sweep(rows) | reliability(rows) | slices(data, rows)
 
 

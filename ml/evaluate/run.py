@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.errors import InputError
+from ml.evaluate.costs import costs
 from ml.evaluate.judging import judge
 from ml.evaluate.report import build_report
 from ml.evaluate.risks import attack_figures, risk_figures, usual_prices
@@ -55,13 +56,15 @@ def evaluate(
     attacks = next((one.attacks for one in said.values() if one.attacks is not None), None)
     usual = usual_prices(data.rows("train", "val"))
     reports = {}
+    cost = costs(models, predictors, inputs)
     for kind, found in said.items():
         model = predictors[kind]
         look = getattr(model, "look", False)  # a variation model's
         own = scored(kind, model.labels, rows, [found], share, look=look)
         fixed = model.thresholds if isinstance(model, FusionPredictor) else None
         thresholds, outcomes = judge(kind, own, flag_ratio=flag_ratio, own=fixed)
-        reports[kind] = build_report(kind, own, outcomes, thresholds) | {"manifest": data.sha256}
+        reports[kind] = build_report(kind, own, outcomes, thresholds) | cost[kind]
+        reports[kind]["manifest"] = data.sha256
         if kind != "variation":
             reports[kind] |= risk_figures(rows, outcomes.hit, attacks, usual)
             reports[kind] |= attack_figures(rows, attacks) if kind == "classifier" else {}

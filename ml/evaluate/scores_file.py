@@ -2,12 +2,13 @@
 image by image later.
 
 Columns: `image` `sha256` `has_logo` `attack` `source` `category` `variation` as in the manifest,
-the fields of `Outcomes`, and `scores` (float32 list, by the names in the file's metadata).
+`logo_size` as of `slices`, the fields of `Outcomes`, and `scores` (float32 list, by the names in
+the file's metadata).
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ import pyarrow.parquet as pq
 from ml.errors import InputError
 from ml.evaluate.outcomes import Outcomes
 from ml.evaluate.scored import Scored
+from ml.evaluate.slices import logo_sizes
 from ml.files import replacing
 from ml.manifest import group_keys
 
 META = b"touchstone.scores"
 CONTEXT = ("image", "sha256", "has_logo", "attack", "source", "category", "variation")
+LOGO_SIZE = "logo_size"
 FLAGS = ("known", "own", "right", "hit", "flagged", "counted")
 
 
@@ -31,7 +34,8 @@ class SavedScores:
 
     Attributes:
         keys: [n] what tells a row from all others: split and sha256 (the image's path without).
-        has_logo: object [n].
+        context: what is known of the rows, object [n] each, by the columns of CONTEXT and
+            `logo_size`, which files of before lack.
     """
 
     path: Path
@@ -39,16 +43,22 @@ class SavedScores:
     names: list[str]
     thresholds: dict[str, float]
     keys: np.ndarray
-    has_logo: np.ndarray
+    context: dict[str, np.ndarray]
     rows: Outcomes
 
     def of(self, index: np.ndarray) -> "SavedScores":
         """The rows at the places of `index`, in its order."""
-        picked = {"keys": self.keys[index], "has_logo": self.has_logo[index]}
-        return SavedScores(
-            path=self.path, kind=self.kind, names=self.names, thresholds=self.thresholds,
-            rows=self.rows.of(index), **picked,
-        )  # fmt: skip
+        return replace(
+            self,
+            keys=self.keys[index],
+            context={name: column[index] for name, column in self.context.items()},
+            rows=self.rows.of(index),
+        )
+
+    @property
+    def has_logo(self) -> np.ndarray:
+        """object [n]."""
+        return self.context["has_logo"]
 
 
 def scores_path(path: Path, kind: str | None) -> Path:
@@ -64,6 +74,7 @@ def write_scores(
     for field in fields(Outcomes):
         columns[field.name] = pa.array(getattr(rows, field.name))
     columns["group"] = pa.array(group_keys(data.rows))
+    columns[LOGO_SIZE] = pa.array(logo_sizes(data.box_share, len(rows)), pa.string())
     width = data.scores.shape[1]
     flat = pa.array(np.ascontiguousarray(data.scores, np.float32).reshape(-1))
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * width
@@ -85,13 +96,16 @@ def read_scores(path: Path) -> SavedScores:
         raise InputError(f"{path}: no such scores file")
     names = [field.name for field in fields(Outcomes)]
     try:
-        meta = json.loads((pq.read_schema(path).metadata or {})[META])
-        table = pq.read_table(path, columns=[*names, "image", "sha256", "has_logo"])
+        schema = pq.read_schema(path)
+        meta = json.loads((schema.metadata or {})[META])
+        told = [name for name in (*CONTEXT, LOGO_SIZE) if name in schema.names]
+        table = pq.read_table(path, columns=[*names, *told])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: not a scores file of `evaluate --scores`") from error
     identity = zip(*(table[n].to_pylist() for n in ("split", "sha256", "image")), strict=True)
     keys = [f"{split} {sha256 or image}" for split, sha256, image in identity]
-    columns = {name: np.array(table[name].to_pylist(), dtype=object) for name in names}
+    found = {name: np.array(table[name].to_pylist(), dtype=object) for name in {*names, *told}}
+    columns = {name: found[name] for name in names}
     columns |= {name: columns[name].astype(bool) for name in FLAGS}
     columns["score"] = columns["score"].astype(float)
     return SavedScores(
@@ -100,6 +114,6 @@ def read_scores(path: Path) -> SavedScores:
         names=meta["names"],
         thresholds=meta["thresholds"],
         keys=np.array(keys, dtype=object),
-        has_logo=np.array(table["has_logo"].to_pylist(), dtype=object),
+        context={name: found[name] for name in told},
         rows=Outcomes(**columns),
     )

@@ -27,7 +27,7 @@ def slices(data: Scored, rows: Outcomes) -> dict[str, Any]:
         "open": rows.counted,
     }
     columns = {name: data.column(name) for name in BY if name != "logo_size"}
-    columns["logo_size"] = _sizes(data.box_share, len(rows))
+    columns["logo_size"] = logo_sizes(data.box_share, len(rows))
     found: dict[str, dict[str, list]] = {}
     for name, mask in masks.items():
         part = rows.of(mask)
@@ -37,7 +37,7 @@ def slices(data: Scored, rows: Outcomes) -> dict[str, Any]:
     return {"slices": found} if any(found.values()) else {}
 
 
-def _sizes(box_share: np.ndarray | None, n: int) -> np.ndarray:
+def logo_sizes(box_share: np.ndarray | None, n: int) -> np.ndarray:
     """The name of each row's size of logo, object [n]."""
     names = np.full(n, None, dtype=object)
     if box_share is not None:

@@ -51,6 +51,7 @@ class ReleaseFactory(factory.django.DjangoModelFactory):
     number = factory.Sequence(lambda n: n + 1001)  # clear of those numbered by the code
     classifier = factory.SubFactory(ModelVersionFactory)
     brands = ["acme", "globex"]
+    gate = {"classifier": {"passed": True, "reasons": []}}
 
 
 class TrainingRunFactory(factory.django.DjangoModelFactory):

@@ -1,13 +1,19 @@
 """Candidates become champion as a whole, in part, or not at all; and every move is kept."""
 
+from pathlib import Path
+
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from active_learning import promotion
-from active_learning.gate import reasons_in_words
+from active_learning import contests, promotion
+from active_learning.commanding import machine_account
+from active_learning.contests import versions_of
+from active_learning.gates import reasons_in_words, unmet
 from active_learning.models import Evaluation, ModelVersion, PromotionEvent, Release
-from active_learning.promotion import NotEvaluated, PromotionError
+from active_learning.promotion import GateNotPassed, NotEvaluated, PromotionError
+from annotation.models import AuditEntry
 from ml.artifact import Artifact, write_artifact
 from ml.manifest import write_manifest
 from tests.active_learning.factories import (
@@ -15,6 +21,7 @@ from tests.active_learning.factories import (
     ModelVersionFactory,
     ReleaseFactory,
 )
+from webapp.roles import ensure_roles
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +37,11 @@ def version(tmp_path):
         labels = ["acme", "globex", "none"] if kind == "classifier" else ["acme", "globex"]
         artifact = Artifact(kind, labels, {}, "0" * 64, "0", files={"weights.safetensors": ""})
         write_artifact(artifact, folder)
-        return ModelVersionFactory(kind=kind, number=number, artifact=str(folder))
+        rows = [{"image": "a.jpg", "sha256": f"{number}", "split": "train", "group": f"t{number}"}]
+        path = write_manifest(rows, tmp_path).path
+        return ModelVersionFactory(
+            kind=kind, number=number, artifact=str(folder), dataset__path=str(path)
+        )
 
     return make
 
@@ -44,9 +55,14 @@ def report(recall):
 
 
 def evaluated(release, **recalls):
+    """Measured on test sets that lie beside its models."""
+    version = next(filter(None, versions_of(release).values()))
+    rows = [{"image": "b.jpg", "sha256": "e", "split": "closed", "group": "e"}]
+    manifest = write_manifest(rows, Path(version.artifact).parent)
     EvaluationFactory(
         release=release,
         state="succeeded",
+        manifest=str(manifest.path),
         report={kind: report(recall) for kind, recall in recalls.items()},
     )
     return release
@@ -177,7 +193,7 @@ def test_rolling_back_goes_back_promotion_by_promotion(version):
     ]
     person = User.objects.create(username="engineer")
     for release in releases:
-        promotion.promote(release=release, by=person, why="looks good")
+        promotion.promote(release=release, by=None, why="looks good")
     assert promotion.roll_back(by=person, why="complaints") == releases[1]
     assert promotion.roll_back(by=person, why="more of them") == releases[0]
     with pytest.raises(PromotionError, match="none before it"):
@@ -197,6 +213,105 @@ def test_what_cannot_be_promoted_is_refused(champion):
         promotion.promote(release=ReleaseFactory(classifier=None), by=None, why="empty")
     with pytest.raises(PromotionError, match="no candidate"):
         promotion.reject(release=champion, why="tired of it")
+
+
+@pytest.fixture
+def turned_down(champion, version):
+    """A candidate whose variation model the gates have turned down, and its classifier too."""
+    new = candidate(version, classifier=0.1, variation=0.1)
+    promotion.settle(candidate=new)
+    return new
+
+
+@pytest.fixture
+def engineer():
+    ensure_roles()
+    person = User.objects.create(username="engineer")
+    person.groups.add(Group.objects.get(name="ml_engineer"))
+    return person
+
+
+def test_what_the_gates_turned_down_is_promoted_only_by_overriding_them(turned_down, engineer):
+    with pytest.raises(GateNotPassed, match=r"did not pass: classifier: closed mean recall 0\.100"):
+        promotion.promote(release=turned_down, by=engineer, why="I like it")
+    with pytest.raises(PromotionError, match="Say why"):
+        promotion.promote(release=turned_down, by=engineer, why=" ", override=True)
+    live = promotion.promote(release=turned_down, by=engineer, why="a new season", override=True)
+    assert live.state == "champion"
+    event = live.events.all()[0]
+    assert (event.action, event.by, event.why) == ("promoted", engineer, "a new season")
+    assert [(one["model"], one["gate"]) for one in event.overridden] == [
+        ("classifier", "recall"),
+        ("variation", "recall"),
+    ]
+    with pytest.raises(Exception, match="append-only"), transaction.atomic():
+        live.events.update(overridden=[])
+    entry = AuditEntry.objects.get(action="release_promoted", by=engineer)
+    assert entry.after == {"champion": str(live), "overridden": ["recall"]}
+
+
+def test_only_engineers_and_administrators_override(turned_down, engineer):
+    engineer.groups.set([Group.objects.get(name="operations")])
+    person = User.objects.get(pk=engineer.pk)
+    with pytest.raises(PromotionError, match="Only ML engineers"):
+        promotion.promote(release=turned_down, by=person, why="please", override=True)
+    chief = User.objects.create_superuser("chief")
+    assert promotion.promote(release=turned_down, by=chief, why="now", override=True)
+
+
+def test_a_release_that_no_gate_has_judged_is_overridden_too(champion, version, engineer):
+    new = candidate(version, classifier=0.9, variation=0.9)
+    with pytest.raises(GateNotPassed, match="no gate has judged it"):
+        promotion.promote(release=new, by=engineer, why="no time")
+    promotion.promote(release=new, by=engineer, why="no time", override=True)
+    assert new.events.get().overridden[0]["gate"] == "unjudged"
+
+
+def test_the_command_overrides_with_a_reason_and_keeps_the_account(turned_down, capsys):
+    with pytest.raises(CommandError, match="did not pass") as refused:
+        call_command("promote", str(turned_down.number), why="it is fine")
+    assert refused.value.returncode == 2
+    with pytest.raises(CommandError, match="nobody is called"):
+        call_command("promote", str(turned_down.number), override="x", by="ghost")
+    call_command("promote", str(turned_down.number), override="complaints")
+    event = turned_down.events.all()[0]
+    assert (event.by, event.why) == (None, "complaints")
+    assert event.account == machine_account()
+    assert event.overridden
+    call_command("rollback", why="worse")
+    assert turned_down.events.count() == 2
+    assert PromotionEvent.objects.first().account == machine_account()
+
+
+def test_a_model_trained_on_a_test_image_is_turned_down_even_as_the_first(version, tmp_path):
+    first = promotion.create_release(
+        classifier=version("classifier", 1), detector=None, variation=None
+    )
+    rows = [{"image": "b.jpg", "sha256": "e", "split": "train", "group": "e"}]
+    older = ModelVersionFactory(dataset__path=str(write_manifest(rows, tmp_path / "old").path))
+    ModelVersion.objects.filter(pk=first.classifier_id).update(parent=older)
+    evaluated(Release.objects.get(pk=first.pk), classifier=0.9)
+    candidate = Release.objects.get(pk=first.pk)
+    assert promotion.settle(candidate=candidate) is None
+    assert [one["gate"] for one in unmet(candidate.gate)] == ["leakage"], "by what it started from"
+
+
+def test_a_champion_that_changed_while_a_candidate_was_judged_is_judged_anew(
+    champion, version, monkeypatch
+):
+    new = candidate(version, classifier=0.6, variation=0.6)
+    prepare = contests.prepare
+
+    def overtaken(*args):
+        found = prepare(*args)
+        promotion.promote(release=ReleaseFactory(), by=None, why="quicker")
+        return found
+
+    monkeypatch.setattr(contests, "prepare", overtaken)
+    with pytest.raises(NotEvaluated, match="while"):
+        promotion.settle(candidate=new)
+    new.refresh_from_db()
+    assert new.state == "candidate"
 
 
 def test_the_database_refuses_a_second_champion_and_a_rewritten_history(champion):

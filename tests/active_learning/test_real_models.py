@@ -16,6 +16,8 @@ from active_learning.job_files import progress_lines
 from active_learning.models import TrainingRun
 from annotation.labels import Content, import_labels
 from annotation.models import Brand
+from ml.artifact import code_version
+from ml.evaluate.scores_file import read_scores
 from ml.manifest import read_manifest
 from tests.active_learning.test_supervision import wait_for
 from tests.factories import BrandFactory, ImageFactory, ImageGroupFactory
@@ -99,10 +101,18 @@ def test_a_model_is_trained_evaluated_promoted_and_scans_the_pool():
     candidate.refresh_from_db()
     evaluation.refresh_from_db()
     assert set(evaluation.report) == set(candidate.thresholds) == {"classifier", "variation"}
-    assert len(evaluation.report["classifier"]["closed"]["per_brand"]) == SIZES["brands"]
+    report = evaluation.report["classifier"]
+    assert len(report["closed"]["per_brand"]) == SIZES["brands"]
+    assert len(read_scores(Path(report["scores"])).keys) == len(read_manifest(evaluation.manifest))
+    assert classifier.model_version.size > 0
+    assert classifier.model_version.code_version == code_version()
+    assert classifier.model_version.config["brands"] == classifier.config["brands"]
     promotion.settle(candidate=candidate)
     candidate.refresh_from_db()
-    assert all(verdict["reasons"] for verdict in candidate.gate.values())
+    assert all(verdict["passed"] for verdict in candidate.gate.values()), candidate.gate
+    assert {reason["gate"] for reason in candidate.gate["classifier"]["reasons"]} == {
+        "recall", "flags", "size", "speed", "leakage"
+    }  # fmt: skip
     scan = scans.request_scan(release=candidate, manifest=datasets.pool_manifest())
     assert scans.run(scan_id=scan.pk) == "succeeded"
     scan.refresh_from_db()

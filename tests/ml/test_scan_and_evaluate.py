@@ -98,6 +98,9 @@ def test_evaluation_writes_a_report_a_model(
     assert classifier["open"]["n"] == len(opened) - fitting_half(opened).sum()
     assert classifier["thresholds"] == {"*": classifier["open"]["threshold"]}
     assert "business" not in classifier
+    weights = sum(one.stat().st_size for one in small_classifier.directory.iterdir())
+    assert classifier["megabytes"] == pytest.approx(weights / 1e6)
+    assert 0 < classifier["milliseconds"] < 1000
     assert set(reports["variation"]["closed"]["per_class"]) <= {"collage", "stack"}
 
 

@@ -31,6 +31,7 @@ def test_a_complete_installation_has_no_fault():
         ({"MONITORING_FRESH_DAYS": 0}, "webapp.E009"),
         ({"MONITORING_LEAST_IMAGES": 5}, "webapp.E009"),
         ({"MONITORING_QUESTION_HOURS": -1.0}, "webapp.E009"),
+        ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E010"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

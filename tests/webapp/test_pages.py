@@ -64,6 +64,7 @@ def addresses() -> dict[str, str]:
         "model": reverse("model", args=["classifier", 2]),
         "release": reverse("release", args=[3]),
         "champion": reverse("release", args=[2]),
+        "comparison": reverse("compare-releases") + "?a=1&b=2&kind=classifier",
         "label-studio": reverse("label-studio"),
         "missed risks": reverse("missed"),
         "licences": reverse("licences"),

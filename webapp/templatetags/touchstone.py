@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from active_learning.filters import STRATEGIES
-from active_learning.gate import reasons_in_words, verdict_in_words
+from active_learning.gates import brief_in_words, reasons_in_words, unmet_in_words, verdict_in_words
 from active_learning.measures import Figure
 from active_learning.sentences import in_words
 from annotation.files import signed_url
@@ -259,12 +259,20 @@ def box_geometry(box: dict) -> str:
 
 register.filter("sentence", in_words)
 register.filter("reasons", reasons_in_words)
+register.filter("brief", brief_in_words)
 register.filter("verdict", verdict_in_words)
+register.filter("against", unmet_in_words)
 
 
 @register.filter
 def percent(value: float) -> str:
     return f"{100 * value:.0f}%"
+
+
+@register.filter
+def signed(value: float) -> str:
+    """A difference with its sign, exactly enough to see an interval."""
+    return f"{value:+.3f}"
 
 
 @register.inclusion_tag("partials/sparkline.html")

@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from active_learning import promotion
+from active_learning.commanding import machine_account
 
 
 class Command(BaseCommand):
@@ -13,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *, why, **options):
         try:
-            release = promotion.roll_back(by=None, why=why)
+            release = promotion.roll_back(by=None, why=why, account=machine_account())
         except promotion.PromotionError as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{release} is the champion again")
