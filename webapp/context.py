@@ -20,7 +20,7 @@ class Entry:
 # Name of the view, its title, who sees it, and where else it counts as current.
 PLACES = (
     ("home", _("Loop"), STAFF, ()),
-    ("rounds", _("Rounds"), STAFF, ("round",)),
+    ("rounds", _("Rounds"), STAFF, ("round", "forecasts", "forecast")),
     ("labels", _("Labels"), STAFF, ("label-lineage",)),
     ("questions", _("Questions"), STAFF, ("question",)),
     (
