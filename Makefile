@@ -97,5 +97,6 @@ endif
 screenshots: setup ## make the pictures of the guides anew (needs Chromium)
 	@$(RUN) -W ignore -m docs.make_screenshots
 
-faults: setup ## what kills real processes
-	@$(RUN) -m pytest -m faults
+faults: setup ## kill every process at every step of a round, and print what became of it
+	@$(RUN) -m tests.e2e.faults
+	@$(RUN) -m pytest tests/webapp/test_supervisor_faults.py

@@ -4,9 +4,13 @@ import importlib.metadata
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import QuerySet
 
 from active_learning import rounds
 from active_learning.estimates import probe_precision
@@ -18,6 +22,7 @@ from active_learning.models import (
     Release,
     Round,
     RoundStep,
+    Scan,
     TrainingRun,
 )
 from ml.manifest import read_manifest
@@ -46,8 +51,12 @@ def run_round(
     round_ = rounds.open_round(config=config)
     said = None
     while True:
-        round_.refresh_from_db()
-        now = describe(round_)
+        try:
+            round_.refresh_from_db()
+            now = describe(round_)
+        except (OperationalError, InterfaceError):
+            now = "the database is away"  # the round does without this look at it
+            connection.close()
         if now != said:
             report(now)
             said = now
@@ -93,9 +102,39 @@ def round_report(round_: Round) -> dict[str, Any]:
         "collected": collected.get("collected", 0),
         "labels_total": collected.get("labels_total", 0),
         "seconds": seconds,
+        "orchestration": orchestration(round_),
         "probe_precision": probe_precision(round_=round_),
         "models": model_reports(round_.candidate) if round_.candidate else {},
     }
+
+
+def orchestration(round_: Round) -> dict[str, float] | None:
+    """`{"seconds", "share"}` of a round's wall time in which neither a job of it ran nor people
+    were asked; None before it has ended."""
+    if round_.finished_at is None:
+        return None
+    busy = sorted(_busy(round_))
+    wall = (round_.finished_at - round_.created_at).total_seconds()
+    idle, until = 0.0, round_.created_at
+    for began, ended in [*busy, (round_.finished_at, round_.finished_at)]:
+        idle += max(0.0, (began - until).total_seconds())
+        until = max(until, ended)
+    return {"seconds": round(idle, 2), "share": round(idle / wall, 4) if wall else 0.0}
+
+
+def _busy(round_: Round) -> Iterator[tuple[datetime, datetime]]:
+    """From when to when the labelling lasted, and each job of the round."""
+    releases = [pk for pk in (round_.candidate_id, round_.champion_id) if pk is not None]
+    of_round: tuple[QuerySet, ...] = (
+        round_.steps.filter(name=RoundStep.Name.COLLECT),
+        Scan.objects.filter(round=round_),
+        TrainingRun.objects.filter(dataset=round_.dataset_id, created_at__gte=round_.created_at),
+        Evaluation.objects.filter(release__in=releases, created_at__gte=round_.created_at),
+    )
+    for rows in of_round:
+        yield from rows.filter(started_at__isnull=False, finished_at__isnull=False).values_list(
+            "started_at", "finished_at"
+        )
 
 
 def model_reports(candidate: Release) -> dict[str, dict]:
