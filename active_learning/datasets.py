@@ -13,7 +13,7 @@ from active_learning.dataset_changes import changes_since
 from active_learning.manifests import Known
 from active_learning.models import DatasetVersion, ModelKind
 from annotation.models import Consensus, Image, Label, Task
-from annotation.models.image import TRAINING_SPLITS
+from annotation.models.image import LEARNED_SPLITS
 from annotation.tasking import OPEN
 from ml.manifest import VARIATIONS, Manifest
 
@@ -67,7 +67,7 @@ def training_manifest(*, without: Collection[int] = ()) -> Manifest:
 
 
 def _training_images() -> QuerySet[Image]:
-    return Image.objects.filter(~known_by_copy(), split__in=TRAINING_SPLITS)
+    return Image.objects.filter(~known_by_copy(), split__in=LEARNED_SPLITS)
 
 
 def image_manifest(*, image_ids: Collection[int]) -> Manifest:

@@ -32,6 +32,7 @@ STRATEGIES = [
     ("disagreement", _("models disagree")),
     ("neighbours", _("like known ones")),
     ("typical", _("typical")),
+    ("suspected_label", _("suspected labels")),
     ("random_control", _("random control")),
     ("probe", _("probe")),
     ("detector_miss", _("detector misses")),

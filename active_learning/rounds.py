@@ -20,7 +20,7 @@ from active_learning.models import Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
 from annotation.tasking import withdraw_tasks
-from ml.acquisition import DEFAULT_MIX, STRATEGIES
+from ml.acquisition import DEFAULT_MIX, STRATEGIES, SUSPECTED
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def full_config(config: dict | None) -> dict:
                 % {"kind": _(kind), "text": budget}
             )
     shares = config["mix"]
-    if unknown := set(shares) - set(STRATEGIES):
+    if unknown := set(shares) - {*STRATEGIES, SUSPECTED}:
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))

@@ -29,7 +29,7 @@ from active_learning.models.jobs import ACTIVE
 from active_learning.sentences import Sentence, in_words, sentence
 from annotation.locks import advisory_lock
 from annotation.models import Consensus, Task
-from annotation.models.image import TRAINING_SPLITS
+from annotation.models.image import LEARNED_SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _news(last_runs: Mapping[str, TrainingRun]) -> dict[str, _News]:
         until = last_runs[kind].dataset.labels_until if kind in last_runs else 0
         fresh |= Q(kind=teaches, decided_by_id__gt=until)
     found = {teaches: _News() for teaches in TEACHES.values()}
-    rows = Consensus.objects.filter(fresh, trusted=True, image__split__in=TRAINING_SPLITS)
+    rows = Consensus.objects.filter(fresh, trusted=True, image__split__in=LEARNED_SPLITS)
     for teaches, brand, count, first, last in (
         rows.values_list("kind", "brand__key")
         .annotate(n=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Group, User
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from annotation.gateway.labeler import GatewayLabeler
 from annotation.gateway.upstream import open_entry
@@ -100,6 +100,10 @@ class SimulatedLabelers:
                 if not error.retry:
                     raise
                 logger.info("labeler %d waits: %s", number + 1, error)
+                time.sleep(OUTAGE_SECONDS)
+            except (OperationalError, InterfaceError) as error:
+                logger.info("labeler %d waits for the database: %s", number + 1, error)
+                connection.close()
                 time.sleep(OUTAGE_SECONDS)
         return answered
 

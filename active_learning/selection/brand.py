@@ -1,5 +1,7 @@
 """Brand tasks: a round's mix of strategies on what the scan says of the pool."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from django.db.models import Count
 
@@ -25,10 +27,12 @@ from ml.acquisition import (
 RARE = 50  # trusted images; of a brand with more the classifier needs no help to find others
 
 
-def brand_tasks(round_: Round, pool: Scanned, budget: int) -> list[Selection]:
+def brand_tasks(
+    round_: Round, pool: Scanned, budget: int, *, mix: Mapping[str, float]
+) -> list[Selection]:
+    """Tasks on the pool by the strategies of `mix` (shares of the budget)."""
     hits, draws = probe_counts()
     focus = [pool.brands.index(key) for key in round_.config["focus"] if key in pool.brands]
-    mix = round_.config["mix"]
     scored = ScoredPool(
         brands=pool.top,
         scores=pool.scores,

@@ -22,10 +22,12 @@ from annotation.access import ENGINEERS, STAFF, PageRequest, roles_allowed
 from annotation.listing import listing
 from annotation.live import live
 from annotation.models import Brand
-from ml.acquisition import STRATEGIES as MIXED
+from ml.acquisition import STRATEGIES as RANKED
+from ml.acquisition import SUSPECTED
 from ml.errors import InputError
 
 REFUSALS = (RoundError, jobs.JobError, InputError)
+MIXED = (*RANKED, SUSPECTED)
 KINDS = tuple(DEFAULT_CONFIG["budget"])
 
 

@@ -7,7 +7,8 @@ from django.db.models import Case, F, Q, Value, When
 
 from annotation.models.catalogue import Product
 
-TRAINING_SPLITS = ("pool", "train", "val")
+LEARNED_SPLITS = ("train", "val")  # what models are trained and calibrated on
+TRAINING_SPLITS = ("pool", *LEARNED_SPLITS)
 TEST_SPLITS = ("closed", "open", "business")
 
 

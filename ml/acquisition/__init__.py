@@ -20,10 +20,12 @@ from ml.acquisition.strategies import (
     near_threshold,
     small_logos,
 )
+from ml.acquisition.suspects import SUSPECTED, left_out_chances, suspicion
 
 __all__ = [
     "DEFAULT_MIX",
     "STRATEGIES",
+    "SUSPECTED",
     "Choice",
     "Embeddings",
     "KnownPositives",
@@ -37,10 +39,12 @@ __all__ = [
     "embeddings_in",
     "entropy",
     "group_codes",
+    "left_out_chances",
     "margin",
     "near_threshold",
     "select",
     "small_logos",
+    "suspicion",
     "top_boxes",
     "top_brands",
 ]

@@ -138,6 +138,18 @@ def test_test_images_never_get_into_training_material(acme):
     assert frozen() == {}
 
 
+def test_what_is_known_of_a_pool_image_does_not_train_while_it_may_be_chosen(acme):
+    waiting = image(split="pool", brand=acme)
+    image(brand=acme)
+    assert waiting.sha256 not in frozen()
+    assert waiting.sha256 not in rows(datasets.training_manifest())
+
+
+def test_a_training_manifest_can_leave_images_out(acme):
+    kept, left_out = image(brand=acme), image(brand=acme)
+    assert rows(datasets.training_manifest(without=[left_out.pk])).keys() == {kept.sha256}
+
+
 def test_what_can_be_trained_depends_on_the_training_rows():
     dataset = DatasetVersionFactory()
     assert [datasets.has_material(dataset, kind) for kind in KINDS] == [True, True, True]

@@ -8,7 +8,7 @@ from active_learning.models import Release, Round
 from active_learning.selection import choose
 from annotation import vectors
 from annotation.labels import Content, import_labels
-from annotation.models import Brand, Image
+from annotation.models import Brand, Image, ImageVector
 from tests.active_learning.factories import ModelVersionFactory
 from tests.factories import BrandFactory, ImageFactory
 
@@ -152,6 +152,34 @@ def test_what_looks_like_a_rare_brands_trusted_images_is_asked(asked, images):
     # 7, 11 and 30 look like it and like each other: one of them is asked, the first.
     assert found[0] in (7, 11, 30)
     assert len({7, 11, 30} & {*found}) == 1
+
+
+def test_weak_labels_that_are_probably_wrong_are_asked_before_the_pool(asked):
+    """Three kinds of looks; of some images the source says another kind."""
+    release = Release.objects.get()
+    space = vectors.open_space(model=release.classifier.artifact)
+    brands = list(Brand.objects.order_by("key"))
+    rng = np.random.default_rng(0)
+    doubtful = []
+    for number in range(90):
+        shown, told = number % 3, (number + 1) % 3 if number in {3, 10, 50} else number % 3
+        image = ImageFactory(
+            split="train", weak_answer="brand" if told < 2 else "none",
+            weak_brand=brands[told] if told < 2 else None,
+        )  # fmt: skip
+        look = rng.normal(0, 0.2, 128)
+        look[shown] += 1
+        ImageVector.objects.create(image=image, space=space, vector=look / np.linalg.norm(look))
+        doubtful += [image] if told != shown else []
+    content = Content(answer="brand", brand=brands[0])
+    import_labels(items=[(doubtful[0], "brand", content)])
+    chosen = [c for c in asked(mix={"suspected_label": 0.5, "uncertain": 0.5}) if c.task.kind == "brand"]
+    suspects = [c for c in chosen if c.strategy == "suspected_label"]
+    assert {c.task.image_id for c in suspects[:2]} == {image.pk for image in doubtful[1:]}
+    assert doubtful[0].pk not in {c.task.image_id for c in suspects}, "somebody has looked at it"
+    assert suspects[0].score > 0 and suspects[0].task.proposal["candidates"]
+    assert len(chosen) == CONFIG["budget"]["brand"]
+    assert {c.strategy for c in chosen} == {"suspected_label", "uncertain"}
 
 
 def test_images_that_left_the_pool_since_the_scan_are_not_asked(asked, images):

@@ -16,10 +16,12 @@ from ml.acquisition import (
     detector_false_alarms,
     entropy,
     group_codes,
+    left_out_chances,
     margin,
     near_threshold,
     select,
     small_logos,
+    suspicion,
     top_boxes,
     top_brands,
 )
@@ -385,3 +387,28 @@ def test_shards_give_the_pool_that_they_hold(tmp_path):
     pq.write_table(table.drop_columns(SCORES[1]), shards[1])
     with pytest.raises(InputError, match="not a shard"):
         read_pool(shards, brands=["a", "b"], **counts)
+
+
+def test_labels_that_the_other_images_speak_against_are_suspicious():
+    rng = np.random.default_rng(4)
+    true = np.repeat([0, 1, 2], 40)
+    looks = rng.normal(0, 0.3, (120, 6))
+    looks[np.arange(120), true] += 1
+    said = true.copy()
+    wrong = rng.permutation(120)[:10]
+    said[wrong] = (said[wrong] + 1) % 3
+    value = suspicion(left_out_chances(looks, said, list(range(120))), said)
+    assert len(set(np.argsort(-value)[:10]) & set(wrong)) >= 9
+    assert (value[np.setdiff1d(np.arange(120), wrong)] < 0).mean() > 0.95
+
+
+def test_a_near_duplicate_with_the_same_wrong_label_does_not_vouch_for_it():
+    rng = np.random.default_rng(5)
+    true = np.repeat([0, 1], 40)
+    looks = rng.normal(0, 0.3, (80, 30))
+    looks[np.arange(80), true] += 1
+    looks[1], said = looks[0], true.copy()
+    said[[0, 1]] = 1
+    groups = ["pair", "pair", *range(2, 80)]
+    value = suspicion(left_out_chances(looks, said, groups), said)
+    assert set(np.argsort(-value)[:2]) == {0, 1}
