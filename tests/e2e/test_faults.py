@@ -22,5 +22,5 @@ def test_a_round_in_which_every_step_lost_a_process_ends_as_if_nothing_had_happe
     killed = faults.play(world, tmp_path / "killed", faults.rotation(0))
     assert list(killed.killed) == list(faults.STEPS)
     assert killed.labels == plain.labels
-    assert len(killed.labels) >= 42
+    assert len(killed.labels) >= 30
     assert killed.datasets == plain.datasets
