@@ -173,7 +173,9 @@ def test_weak_labels_that_are_probably_wrong_are_asked_before_the_pool(asked):
         doubtful += [image] if told != shown else []
     content = Content(answer="brand", brand=brands[0])
     import_labels(items=[(doubtful[0], "brand", content)])
-    chosen = [c for c in asked(mix={"suspected_label": 0.5, "uncertain": 0.5}) if c.task.kind == "brand"]
+    chosen = [
+        c for c in asked(mix={"suspected_label": 0.5, "uncertain": 0.5}) if c.task.kind == "brand"
+    ]
     suspects = [c for c in chosen if c.strategy == "suspected_label"]
     assert {c.task.image_id for c in suspects[:2]} == {image.pk for image in doubtful[1:]}
     assert doubtful[0].pk not in {c.task.image_id for c in suspects}, "somebody has looked at it"

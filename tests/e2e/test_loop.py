@@ -8,38 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-import psycopg2
 import pytest
 
+from tests.e2e.faults import CONFIG, draw_world, query
 from tests.platform import ROOT, Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.labelstudio]
 
-# Small nets and few passes: what is tested is the loop, not how good the models get.
-CONFIG = {
-    "budget": {"brand": 30, "boxes": 6, "variation": 6},
-    "train": {
-        "classifier": {"epochs": 4, "warm_epochs": 2, "least_steps": 0},
-        "detector": {"steps": 20, "warm_steps": 10},
-        "variation": {"epochs": 4, "warm_epochs": 2, "least_steps": 0},
-    },
-}
-
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
-    """A generated brand world of the smallest useful size."""
-    out = tmp_path_factory.mktemp("world") / "world"
-    sizes = {"brands": 4, "train": 160, "closed": 60, "open": 160, "business": 12, "pool": 160}
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "ml", "synth", "--seed=3", "--size=96", f"--out={out}"),
-            *(f"--{name}={value}" for name, value in sizes.items()),
-        ],
-        cwd=ROOT,
-        check=True,
-    )
-    return out
+    return draw_world(tmp_path_factory.mktemp("world") / "world")
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +68,6 @@ def _kill_workers_at_steps(platform: Platform, loop: subprocess.Popen, log: Path
     return done
 
 
-def _query(platform: Platform, sql: str) -> list[tuple]:
-    url = platform.services["DATABASE_URL"]
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
-
-
 def test_the_account_has_what_others_read_from_it(looped):
     cold, round_ = looped["rounds"]
     assert (
@@ -120,13 +92,13 @@ def test_the_account_has_what_others_read_from_it(looped):
 
 
 def test_a_killed_worker_neither_loses_nor_doubles_a_task_or_a_label(platform, looped):
-    [[tasks, answered, distinct]] = _query(
+    [[tasks, answered, distinct]] = query(
         platform,
         "SELECT count(*), count(*) FILTER (WHERE state = 'answered'), count(DISTINCT remote_id)"
         " FROM annotation_task WHERE id IN (SELECT task_id FROM active_learning_selection)",
     )
     assert tasks == answered == distinct
-    [[labels, annotations, asked, given]] = _query(
+    [[labels, annotations, asked, given]] = query(
         platform,
         "SELECT count(*), count(DISTINCT remote_id), count(DISTINCT task_id),"
         " count(DISTINCT (task_id, by_id)) FROM annotation_label WHERE source = 'labeler'"
@@ -137,7 +109,7 @@ def test_a_killed_worker_neither_loses_nor_doubles_a_task_or_a_label(platform, l
 
 
 def test_the_killed_training_went_on_and_made_one_version(platform, looped):
-    rows = _query(
+    rows = query(
         platform,
         "SELECT state, count(*) FROM active_learning_trainingrun"
         " WHERE trigger = 'round' GROUP BY state",
@@ -146,14 +118,14 @@ def test_the_killed_training_went_on_and_made_one_version(platform, looped):
 
 
 def test_a_dataset_holds_what_was_answered(platform, looped):
-    [[first, second]] = _query(
+    [[first, second]] = query(
         platform, "SELECT min(rows), max(rows) FROM active_learning_datasetversion"
     )
     assert second > first
 
 
 def test_chosen_items_carry_their_reason(platform, looped):
-    rows = _query(
+    rows = query(
         platform,
         "SELECT strategy, count(*), count(propensity), min(rank)"
         " FROM active_learning_selection GROUP BY strategy",

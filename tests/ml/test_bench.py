@@ -8,22 +8,16 @@ import pyarrow as pa
 import pytest
 
 from ml.bench import classifier, copies, fusion, select, synth, text, titles
-from ml.cli import main
 from ml.manifest import Manifest, conform, read_manifest
 from ml.models.fusion.material import Material
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train
+from tests.ml.command import run
 from tests.ml.small_world import QUICK
 from tests.ml.test_fusion import made
 
 COUNTS = {"train": 12, "closed": 6, "open": 12, "pool": 12, "business": 3}
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 def test_the_text_benchmark_tells_recall_by_form_and_speed(tmp_path, monkeypatch):

@@ -14,20 +14,14 @@ from ml.clean.duplicates import contradictions, near_duplicates
 from ml.clean.finds import as_answered, find_table, judge_labels
 from ml.clean.folds import Folds, assign, make_folds, together
 from ml.clean.run import clean
-from ml.cli import main
 from ml.errors import Cancelled, InputError
 from ml.manifest import conform, read_manifest, rebased, write_manifest
 from ml.models.brand_rows import choose_brand_rows
 from ml.progress import Progress
+from tests.ml.command import run
 from tests.ml.small_world import QUICK, write_world
 
 CONFIG = QUICK | {"epochs": 8}
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 def table(rows):

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from ml.artifact import Artifact
-from ml.cli import main
 from ml.errors import Cancelled, InputError
 from ml.explain.boxes import LEAST_SIDE, crop, draw_boxes
 from ml.explain.guideline import Guideline
@@ -16,15 +15,10 @@ from ml.explain.sheet import CELL, Cell, Sheets
 from ml.models.base import Box
 from ml.progress import Progress
 from ml.train import train
+from tests.ml.command import run
 from tests.ml.detector_pictures import draw as draw_boxed
 from tests.ml.detector_pictures import make_manifest
 from tests.ml.small_world import COLOURS, draw
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 @pytest.fixture

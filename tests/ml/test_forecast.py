@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 
-from ml.cli import main
 from ml.errors import Cancelled
 from ml.forecast.changes import Changes
 from ml.forecast.ground import Ground, Measured, Rows, measure
@@ -15,15 +14,10 @@ from ml.forecast.outlook import outlook
 from ml.forecast.worth import compare_arms
 from ml.manifest import write_manifest
 from ml.progress import Progress
+from tests.ml.command import run
 
 BRANDS = ["acme", "globex", "initech"]
 QUIETLY = {"progress": Progress(quiet=True), "should_stop": lambda: False}
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 def made(answers, *, seed=0, apart=3.0):

@@ -8,20 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml import scan as scanning
-from ml.cli import main
 from ml.errors import Cancelled, InputError
 from ml.evaluate.scored import fitting_half
 from ml.manifest import write_manifest
 from ml.progress import Progress
+from tests.ml.command import run
 from tests.ml.small_world import COLOURS
 
 QUIET = Progress(quiet=True)
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 def scan(models, manifest, out, **options):

@@ -11,7 +11,6 @@ from safetensors.numpy import load_file
 from ml import models
 from ml.artifact import META, Artifact, read_artifact
 from ml.bench.titles import Titles, draw_titles
-from ml.cli import main
 from ml.errors import Cancelled, InputError
 from ml.manifest import Manifest, write_manifest
 from ml.models.fitting import CHECKPOINT
@@ -21,18 +20,13 @@ from ml.models.text.predictor import ALIASES, read_search
 from ml.models.text.search import VERBATIM
 from ml.progress import Progress
 from ml.train import train
+from tests.ml.command import run
 
 QUICK = {"epochs": 6, "least_steps": 60, "bits": 12, "batch_size": 64}
 COUNTS = {
     "train": 400, "detection": 0, "variation": 0, "pool": 20, "closed": 120, "open": 400,
     "business": 0,
 }  # fmt: skip
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
 
 
 def fit(manifest: Manifest, out: Path, *, init=None, should_stop=lambda: False, **config):

@@ -9,17 +9,11 @@ from ml.bench import arms, audit, cleaning
 from ml.bench.find_figures import cause_figures, find_figures
 from ml.bench.wrong_labels import CAUSES, WrongLabels, give_wrong_labels
 from ml.clean.finds import FINDS
-from ml.cli import main
 from ml.manifest import write_manifest
 from ml.progress import Progress
 from ml.synth import generate
 from ml.synth.commerce import CUT_OFF
-
-
-def run(*argv: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in argv])
-    return int(stopped.value.code or 0)
+from tests.ml.command import run
 
 
 @pytest.fixture(scope="module")
