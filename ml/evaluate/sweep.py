@@ -16,10 +16,12 @@ MOST_BANDS = 3
 
 
 def at_fixed_thresholds(rows: Outcomes, *, precision: bool = True) -> dict[str, Any]:
-    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED.
+    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED, over
+    all brands and of each.
 
     Args:
-        precision: false for a model whose right flags are not among the counted rows.
+        precision: false for a model whose right flags are not among the counted rows; it has no
+            brands either.
     """
     closed, opened = rows.branded("closed"), rows.measured
     design = Design(closed.truth, closed.group)
@@ -33,8 +35,43 @@ def at_fixed_thresholds(rows: Outcomes, *, precision: bool = True) -> dict[str, 
         if (ratio := share_of(over, opened.group)) is not None:
             line["flag_ratio"] = ratio.as_json()
             line |= precision_of_flags(opened, over) if precision else {}
+        if precision:
+            line["per_brand"] = _by_brand(closed, opened, threshold)
         found.append(line)
     return {"fixed_thresholds": found} if len(closed) or len(opened) else {}
+
+
+def _by_brand(closed: Outcomes, opened: Outcomes, threshold: float) -> dict[str, dict[str, Any]]:
+    """`per_brand`: of every brand with closed rows or open flags, what `brand_figures` says."""
+    names = np.unique(np.concatenate([closed.truth, opened.said[opened.score > threshold]]))
+    return {
+        str(name): brand_figures(closed, opened, brand=str(name), threshold=threshold)
+        for name in names
+        if name
+    }
+
+
+def brand_figures(
+    closed: Outcomes, opened: Outcomes, *, brand: str, threshold: float
+) -> dict[str, Any]:
+    """`recall` on the brand's closed rows, and `flag_ratio` and `precision` of the open rows flagged
+    for it, at one threshold. Left out: the recall without closed rows of it, the ratio without open
+    rows, the precision where nobody knows the truth of any of its flags.
+
+    Args:
+        closed, opened: the closed rows with a brand, and the counted open rows.
+    """
+    found: dict[str, Any] = {}
+    mine = closed.of(closed.truth == brand)
+    recall = share_of(mine.own & (mine.score > threshold), mine.group)
+    if recall is not None:
+        found["recall"] = recall.as_json()
+    flags = (opened.said == brand) & (opened.score > threshold)
+    ratio = share_of(flags, opened.group)
+    if ratio is not None:
+        found["flag_ratio"] = ratio.as_json()
+        found |= precision_of_flags(opened, flags)
+    return found
 
 
 def precision_of_flags(opened: Outcomes, flagged: np.ndarray) -> dict[str, Any]:
