@@ -10,7 +10,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from active_learning import lineage, manifests
 from active_learning.dataset_changes import changes_since
-from active_learning.manifests import Known
+from active_learning.manifests import Known, Listed
 from active_learning.models import DatasetVersion, ModelKind
 from annotation.models import Consensus, Image, Label, Task
 from annotation.models.image import TRAINING_SPLITS
@@ -31,7 +31,7 @@ def freeze_dataset() -> DatasetVersion:
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
     origins = lineage.Draft()
 
-    def to_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+    def to_row(known: Known, brands: Listed) -> dict[str, Any] | None:
         row = _training_row(known, brands)
         if row is not None:
             origins.add(known, row)
@@ -87,7 +87,7 @@ def known_by_copy() -> Exists:
     )
 
 
-def _known_row(known: Known, brands: set[str]) -> dict[str, Any]:
+def _known_row(known: Known, brands: Listed) -> dict[str, Any]:
     return (
         manifests.context(known)
         | manifests.brand_columns(known, brands)
@@ -95,10 +95,10 @@ def _known_row(known: Known, brands: set[str]) -> dict[str, Any]:
     )
 
 
-def _training_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+def _training_row(known: Known, brands: Listed) -> dict[str, Any] | None:
     row = _known_row(known, brands)
-    is_known = row["answer"] != "unlabelled" or row["boxes"] is not None or row["variation"]
-    return row if is_known else None
+    is_answered = row["answer"] != "unlabelled" or bool(row.get("excluded"))
+    return row if is_answered or row["boxes"] is not None or row["variation"] else None
 
 
 def count_rows(manifest: Manifest) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def pool_manifest() -> Manifest:
     return manifests.build(images, _pool_row)
 
 
-def _pool_row(known: Known, brands: set[str]) -> dict[str, Any]:
+def _pool_row(known: Known, brands: Listed) -> dict[str, Any]:
     return manifests.context(known) | {"answer": "unlabelled"}
 
 
@@ -161,7 +161,7 @@ def evaluation_manifest() -> Manifest:
     return manifests.build(Image.objects.filter(split__in=splits), _evaluation_row)
 
 
-def _evaluation_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+def _evaluation_row(known: Known, brands: Listed) -> dict[str, Any] | None:
     if known["split"] == Image.Split.OPEN:
         return _known_row(known, brands)
     brand = manifests.named_brand(known)

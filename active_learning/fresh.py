@@ -87,9 +87,11 @@ class Sides:
 
 
 def newest_scan() -> Scan | None:
-    """The champion's newest scan that has finished."""
+    """The champion's newest scan of the pool that has finished."""
     return Scan.objects.filter(
-        release__state=Release.State.CHAMPION, state=JobState.SUCCEEDED
+        release__state=Release.State.CHAMPION,
+        state=JobState.SUCCEEDED,
+        purpose=Scan.Purpose.POOL,
     ).first()
 
 

@@ -108,9 +108,11 @@ def freeze(round_: Round) -> dict:
 
 
 def train(round_: Round) -> dict:
-    """Train every model the dataset has material for, on the frozen dataset."""
+    """Train every model the dataset has material for (of those the round is to train, where it
+    names them), on the frozen dataset."""
     dataset = _made(round_.dataset)
-    wanted = [kind for kind in ModelKind.values if datasets.has_material(dataset, kind)]
+    named = round_.config.get("models") or ModelKind.values
+    wanted = [kind for kind in named if datasets.has_material(dataset, kind)]
     if not wanted:
         raise StepFailed("the dataset has nothing to train on: ingest labelled images first")
     runs, busy = {}, None

@@ -4,6 +4,7 @@ truth, and the sweep finds what no message told of."""
 from celery import shared_task
 
 from active_learning import (
+    coldstarts,
     deliveries,
     embeddings,
     evaluations,
@@ -83,6 +84,7 @@ def fill_embeddings() -> None:
 def sweep() -> None:
     jobs.sweep_jobs()
     rounds.advance_running()
+    coldstarts.advance_running()
 
 
 @shared_task
@@ -93,6 +95,7 @@ def check_triggers() -> None:
 @shared_task
 def advance_round(round_id: int) -> None:
     rounds.advance(round_id=round_id)
+    coldstarts.advance_running()  # one may wait for its end
 
 
 @shared_task

@@ -2,6 +2,7 @@ from django.urls import path
 
 from active_learning.views import (
     brands,
+    coldstarts,
     comparing,
     datasets,
     embeddings,
@@ -26,6 +27,13 @@ urlpatterns = [
     path("rounds/previews/<int:pk>/cancel/", forecasts.forecast_cancel, name="forecast-cancel"),
     path("brands/", brands.brand_list, name="brands"),
     path("brands/<str:key>/", brands.brand_detail, name="brand"),
+    path("brands/<str:key>/cold-starts/", coldstarts.cold_start_list, name="cold-starts"),
+    path(
+        "brands/<str:key>/cold-starts/begin/", coldstarts.cold_start_begin, name="cold-start-begin"
+    ),
+    path("cold-starts/<int:pk>/", coldstarts.cold_start_detail, name="cold-start"),
+    path("cold-starts/<int:pk>/cancel/", coldstarts.cold_start_cancel, name="cold-start-cancel"),
+    path("cold-starts/<int:pk>/resume/", coldstarts.cold_start_resume, name="cold-start-resume"),
     path("training/", training.run_list, name="training"),
     path("training/request/", training.run_request, name="run-request"),
     path("training/<int:pk>/", training.run_detail, name="run"),

@@ -31,7 +31,7 @@ PLACES = (
     ),
     ("review", _("Review"), STAFF, ()),
     ("products", _("Products"), STAFF, ("product", "merchants", "merchant")),
-    ("brands", _("Brands"), STAFF, ("brand",)),
+    ("brands", _("Brands"), STAFF, ("brand", "cold-starts", "cold-start")),
     (
         "cases",
         _("Cases"),

@@ -187,7 +187,8 @@ def test_figures_of_one_brand_are_those_counted_by_hand():
     flags = [("akira", 0.6, "none"), ("akira", 0.95, "akira"), ("akira", 0.97, "none"),
              ("bodo", 0.99, "bodo"), ("akira", 0.3, "akira"), ("akira", 0.8, "?")]  # fmt: skip
     opened = flags + [("akira", 0.01, "none")] * 14
-    lines = at_fixed_thresholds(one_brand(4, closed, opened))["fixed_thresholds"]
+    rows = one_brand(4, closed, opened)
+    lines = at_fixed_thresholds(rows, brands=BRANDS)["fixed_thresholds"]
     at_half, at_nine, at_most = (line["per_brand"]["akira"] for line in lines)
     assert at_half["recall"]["value"] == 3 / 4
     low, high = wilson_by_hand(3, 4)
@@ -215,6 +216,8 @@ def test_figures_of_one_brand_are_those_counted_by_hand():
 
 def test_what_cannot_be_measured_of_a_brand_is_left_out_and_not_zero():
     flags = [("bodo", 0.9, "?"), ("akira", 0.2, "none")]
-    lines = at_fixed_thresholds(one_brand(2, [0.9, 0.9], flags))["fixed_thresholds"]
-    bodo = lines[0]["per_brand"]["bodo"]
-    assert set(bodo) == {"flag_ratio"}, "no closed row of it, and nobody answered its flag"
+    rows = one_brand(2, [0.9, 0.9], flags)
+    found = at_fixed_thresholds(rows, brands=BRANDS)["fixed_thresholds"][0]["per_brand"]
+    assert set(found["bodo"]) == {"flag_ratio"}, "no closed row of it, and no answer to its flag"
+    assert found["cyan"]["flag_ratio"]["value"] == 0
+    assert set(found) == set(BRANDS)

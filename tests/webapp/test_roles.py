@@ -42,6 +42,9 @@ OPEN_TO = {
     **dict.fromkeys(["labels-send-back", "labels-release", "return-cancel"], OPERATIONS),
     **dict.fromkeys(["returnedtask-cancel"], OPERATIONS),
     **dict.fromkeys(["rounds", "round", "labels", "images", "image", "brands"], STAFF),
+    **dict.fromkeys(["cold-starts", "cold-start", "coldstart-list", "coldstart-detail"], STAFF),
+    **dict.fromkeys(["cold-start-begin", "cold-start-cancel", "cold-start-resume"], ENGINEERS),
+    **dict.fromkeys(["coldstart-cancel", "coldstart-resume"], ENGINEERS),
     **dict.fromkeys(["training", "run", "models", "model"], ENGINEERS),
     **dict.fromkeys(["datasets", "dataset", "datasetversion-list"], STAFF),
     **dict.fromkeys(["datasetversion-detail", "export-file", "image-lineage"], STAFF),
@@ -124,6 +127,8 @@ POSTED = {
     "embedding-cancel", "embedding-resume", "picture-search", "edit-case", "merge-case",
     "supersede-case", "retire-case", "both-stand", "case-merge", "case-supersede", "case-retire",
     "acknowledge-alert", "alert-acknowledge",
+    "cold-start-begin", "cold-start-cancel", "cold-start-resume", "coldstart-cancel",
+    "coldstart-resume",
 }  # fmt: skip
 
 
@@ -164,7 +169,7 @@ def address(route: str) -> str:
     if "returns" in route or "returned-tasks" in route:
         values["pk"] = ReturnedTask.objects.all()[0].pk
     ids = ("previews", "forecasts", "scans", "evaluations", "model-versions", "alerts/")
-    if any(part in route for part in (*ids, "measurements")):
+    if any(part in route for part in (*ids, "measurements", "cold-starts")):
         values["pk"] = 999_999  # found or not, the role is asked first
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
