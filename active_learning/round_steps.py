@@ -21,6 +21,7 @@ from active_learning.models import (
     TrainingRun,
 )
 from active_learning.models.jobs import Job
+from active_learning.shadows import InShadow
 from annotation.models import Label, Task
 from annotation.tasking import OPEN, create_tasks, withdraw_tasks
 
@@ -179,6 +180,8 @@ def gate(round_: Round) -> dict:
     candidate = _made(round_.candidate)
     try:
         live = promotion.settle(candidate=candidate)
+    except InShadow as shadow:  # it takes hours and settles by itself: no round waits for it
+        return {"candidate": candidate.number, "models": {}, "shadow": str(shadow)}
     except promotion.NotEvaluated as missing:
         raise Waiting(str(missing)) from missing
     candidate.refresh_from_db()

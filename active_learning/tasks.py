@@ -17,6 +17,7 @@ from active_learning import (
     monitoring,
     rounds,
     scans,
+    shadow_ends,
     training,
     triggers,
     worth,
@@ -90,6 +91,11 @@ def sweep() -> None:
 @shared_task
 def check_triggers() -> None:
     triggers.check_triggers()
+
+
+@shared_task
+def tend_shadows() -> None:
+    shadow_ends.bring_to_an_end()
 
 
 @shared_task

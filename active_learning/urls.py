@@ -11,6 +11,7 @@ from active_learning.views import (
     monitoring,
     registry,
     rounds,
+    shadows,
     training,
 )
 
@@ -69,6 +70,9 @@ urlpatterns = [
     path("releases/explain/<str:sha256>/", comparing.explain_image, name="explain-image"),
     path("releases/measure/", comparing.measure_releases, name="measure-releases"),
     path("releases/<int:number>/download/", comparing.release_download, name="release-download"),
+    path("releases/<int:number>/shadow/", shadows.shadow_detail, name="shadow"),
+    path("releases/<int:number>/shadow/begin/", shadows.shadow_begin, name="shadow-begin"),
+    path("releases/<int:number>/shadow/end/", shadows.shadow_end, name="shadow-end"),
     path("releases/<int:number>/", registry.release_detail, name="release"),
     path("releases/<int:number>/promote/", registry.release_promote, name="release-promote"),
 ]

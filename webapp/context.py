@@ -44,7 +44,7 @@ PLACES = (
         "models",
         _("Models"),
         ENGINEERS,
-        ("release", "model", "model-versions", "compare-releases", "compare-image"),
+        ("release", "model", "model-versions", "compare-releases", "compare-image", "shadow"),
     ),
     ("datasets", _("Datasets"), STAFF, ("dataset",)),
     ("monitoring", _("Monitoring"), STAFF, ("alerts",)),

@@ -45,6 +45,8 @@ OPEN_TO = {
     **dict.fromkeys(["cold-starts", "cold-start", "coldstart-list", "coldstart-detail"], STAFF),
     **dict.fromkeys(["cold-start-begin", "cold-start-cancel", "cold-start-resume"], ENGINEERS),
     **dict.fromkeys(["coldstart-cancel", "coldstart-resume"], ENGINEERS),
+    **dict.fromkeys(["shadow", "shadow-begin", "shadow-end"], ENGINEERS),
+    **dict.fromkeys(["api-shadow-list", "api-shadow-detail", "api-shadow-end"], ENGINEERS),
     **dict.fromkeys(["training", "run", "models", "model"], ENGINEERS),
     **dict.fromkeys(["datasets", "dataset", "datasetversion-list"], STAFF),
     **dict.fromkeys(["datasetversion-detail", "export-file", "image-lineage"], STAFF),
@@ -128,7 +130,7 @@ POSTED = {
     "supersede-case", "retire-case", "both-stand", "case-merge", "case-supersede", "case-retire",
     "acknowledge-alert", "alert-acknowledge",
     "cold-start-begin", "cold-start-cancel", "cold-start-resume", "coldstart-cancel",
-    "coldstart-resume",
+    "coldstart-resume", "shadow-begin", "shadow-end", "api-shadow-end",
 }  # fmt: skip
 
 
@@ -169,7 +171,7 @@ def address(route: str) -> str:
     if "returns" in route or "returned-tasks" in route:
         values["pk"] = ReturnedTask.objects.all()[0].pk
     ids = ("previews", "forecasts", "scans", "evaluations", "model-versions", "alerts/")
-    if any(part in route for part in (*ids, "measurements", "cold-starts")):
+    if any(part in route for part in (*ids, "measurements", "cold-starts", "api/shadows")):
         values["pk"] = 999_999  # found or not, the role is asked first
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
