@@ -276,6 +276,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "JobStateEnum": "active_learning.models.jobs.JobState",
+        "RoundStateEnum": "active_learning.models.rounds.Round.State",
         "ModelKindEnum": "active_learning.models.registry.ModelKind",
         "TaskKindEnum": "annotation.models.task.Task.Kind",
         "CaseKindEnum": "annotation.models.case.Case.Kind",
