@@ -86,7 +86,8 @@ def test_a_warm_start_with_a_longer_brand_list_keeps_what_was_learned(
     longer = write_manifest(rows, small_world.path.parent / "longer" / "..")
     try:
         warm = train(
-            kind="classifier", manifest=longer.path, out=tmp_path, config=QUICK,
+            kind="classifier", manifest=longer.path, out=tmp_path,
+            config=QUICK | {"warm_epochs": 12},  # 60 steps: the new output starts from nothing
             init=small_classifier.directory, progress=Progress(quiet=True),
             should_stop=lambda: False,
         )  # fmt: skip
