@@ -60,11 +60,11 @@ def cold_start_begin(request: PageRequest, key: str) -> HttpResponse:
 
 
 def _asked(request: PageRequest) -> tuple[dict[str, Any], int]:
-    """The dials as a person set them; what is empty is as the default says."""
+    """The dials as a person set them; what is empty, but for the rounds, is as the default says."""
     found = {
         name: _number(request, name)
         for name in ("brand", "rounds", "negatives_per_brand", "hard_share")
-        if request.POST.get(name, "").strip()
+        if name == "rounds" or request.POST.get(name, "").strip()
     }
     config: dict[str, Any] = {}
     if "brand" in found:
@@ -73,11 +73,11 @@ def _asked(request: PageRequest) -> tuple[dict[str, Any], int]:
         config["negatives_per_brand"] = found["negatives_per_brand"]
     if "hard_share" in found:
         config["hard_share"] = found["hard_share"] / 100
-    return config, found.get("rounds", verbs.ROUNDS)
+    return config, found["rounds"]
 
 
 def _number(request: PageRequest, name: str) -> int:
-    text = request.POST[name].strip()
+    text = request.POST.get(name, "").strip()
     if not text.isdecimal():
         raise RoundError(_("“%(text)s” is not a whole number.") % {"text": text})
     return int(text)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from active_learning.models import TrainingRun
+from active_learning.models import ColdStart, Shadow, TrainingRun
 from annotation.access import Role, roles_allowed, roles_of
 from annotation.models import GuidelineVersion, Image, Label, Question, ReturnedTask, Task
 from webapp.middleware import OPEN_VIEWS, RolesRequired
@@ -150,6 +150,15 @@ def routes(patterns=None, prefix: str = "") -> list[tuple[str, str, URLPattern]]
     return found
 
 
+def trial(route: str) -> dict[str, int]:
+    """What a route of the cold start and of the release in shadow is about."""
+    if "cold-starts/<" in route:
+        return {"pk": ColdStart.objects.get().pk}
+    if "api/shadows" in route:
+        return {"pk": Shadow.objects.get().pk}
+    return {"number": 3} if "shadow/" in route else {}
+
+
 def address(route: str) -> str:
     """A route with things of the small demo in its place-holders."""
     run = TrainingRun.objects.latest("pk")
@@ -171,8 +180,9 @@ def address(route: str) -> str:
     if "returns" in route or "returned-tasks" in route:
         values["pk"] = ReturnedTask.objects.all()[0].pk
     ids = ("previews", "forecasts", "scans", "evaluations", "model-versions", "alerts/")
-    if any(part in route for part in (*ids, "measurements", "cold-starts", "api/shadows")):
+    if any(part in route for part in (*ids, "measurements")):
         values["pk"] = 999_999  # found or not, the role is asked first
+    values |= trial(route)
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
     text = route
