@@ -100,3 +100,17 @@ class AlertAdmin(ReadOnlyAdmin):
 class RunMirrorAdmin(ReadOnlyAdmin):
     list_display = ["run", "told_state", "told_release", "attempts", "error", "told_at"]
     list_select_related = ["run"]
+
+
+@admin.register(models.ColdStart)
+class ColdStartAdmin(ReadOnlyAdmin):
+    list_display = ["id", "brand", "state", "rounds_wanted", "created_at", "finished_at"]
+    list_filter = ["state"]
+    list_select_related = ["brand"]
+
+
+@admin.register(models.Shadow)
+class ShadowAdmin(ReadOnlyAdmin):
+    list_display = ["id", "release", "state", "ends_at", "champion", "finished_at"]
+    list_filter = ["state"]
+    list_select_related = ["release", "champion"]

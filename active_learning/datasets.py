@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from active_learning import lineage, manifests
 from active_learning.dataset_changes import changes_since
-from active_learning.manifests import Known
-from active_learning.models import DatasetVersion, ModelKind
-from annotation.models import Consensus, Image, Label, Task
+from active_learning.manifests import Known, Listed
+from active_learning.models import DatasetVersion, ModelKind, Selection
+from annotation.models import Consensus, Flag, Image, Label, Task
 from annotation.models.image import LEARNED_SPLITS
 from annotation.tasking import OPEN
 from ml.manifest import VARIATIONS, Manifest
@@ -31,7 +32,7 @@ def freeze_dataset() -> DatasetVersion:
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
     origins = lineage.Draft()
 
-    def to_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+    def to_row(known: Known, brands: Listed) -> dict[str, Any] | None:
         row = _training_row(known, brands)
         if row is not None:
             origins.add(known, row)
@@ -87,7 +88,7 @@ def known_by_copy() -> Exists:
     )
 
 
-def _known_row(known: Known, brands: set[str]) -> dict[str, Any]:
+def _known_row(known: Known, brands: Listed) -> dict[str, Any]:
     return (
         manifests.context(known)
         | manifests.brand_columns(known, brands)
@@ -95,10 +96,10 @@ def _known_row(known: Known, brands: set[str]) -> dict[str, Any]:
     )
 
 
-def _training_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+def _training_row(known: Known, brands: Listed) -> dict[str, Any] | None:
     row = _known_row(known, brands)
-    is_known = row["answer"] != "unlabelled" or row["boxes"] is not None or row["variation"]
-    return row if is_known else None
+    is_answered = row["answer"] != "unlabelled" or bool(row.get("excluded"))
+    return row if is_answered or row["boxes"] is not None or row["variation"] else None
 
 
 def count_rows(manifest: Manifest) -> dict[str, Any]:
@@ -150,8 +151,28 @@ def pool_manifest() -> Manifest:
     return manifests.build(images, _pool_row)
 
 
-def _pool_row(known: Known, brands: set[str]) -> dict[str, Any]:
+def _pool_row(known: Known, brands: Listed) -> dict[str, Any]:
     return manifests.context(known) | {"answer": "unlabelled"}
+
+
+def fresh_images(*, since: datetime, until: datetime) -> QuerySet[Image]:
+    """Images that came into the pool in that time. Those asked about or flagged since are in: they
+    were taken out of the pool because a model thought much of them."""
+    chosen = Selection.objects.filter(task__image=OuterRef("pk"))
+    flagged = Flag.objects.filter(image=OuterRef("pk"))
+    was_there = Q(split=Image.Split.POOL) | Exists(chosen) | Exists(flagged)
+    return Image.objects.filter(
+        was_there, split__in=TRAINING_SPLITS, created_at__gt=since, created_at__lte=until
+    )
+
+
+def fresh_manifest(*, since: datetime, until: datetime) -> Manifest:
+    """`fresh_images`, as if they were all still in the pool."""
+    return manifests.build(fresh_images(since=since, until=until), _fresh_row)
+
+
+def _fresh_row(known: Known, brands: Listed) -> dict[str, Any]:
+    return _pool_row(known, brands) | {"split": Image.Split.POOL.value}
 
 
 def evaluation_manifest() -> Manifest:
@@ -161,7 +182,7 @@ def evaluation_manifest() -> Manifest:
     return manifests.build(Image.objects.filter(split__in=splits), _evaluation_row)
 
 
-def _evaluation_row(known: Known, brands: set[str]) -> dict[str, Any] | None:
+def _evaluation_row(known: Known, brands: Listed) -> dict[str, Any] | None:
     if known["split"] == Image.Split.OPEN:
         return _known_row(known, brands)
     brand = manifests.named_brand(known)

@@ -7,6 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 from active_learning.models import (
     Alert,
+    ColdStart,
     DatasetExport,
     Delivery,
     Evaluation,
@@ -48,6 +49,15 @@ class RoundFilter(filters.FilterSet):
 
     class Meta:
         model = Round
+        fields: list[str] = []
+
+
+class ColdStartFilter(filters.FilterSet):
+    state = choice_filter(ColdStart.State.choices, _("State"))
+    brand = brand_filter("brand", _("Brand"))
+
+    class Meta:
+        model = ColdStart
         fields: list[str] = []
 
 

@@ -71,9 +71,11 @@ class Ground:
 
 
 def due_scan() -> Scan | None:
-    """The champion's newest finished scan, while its flags are not raised."""
+    """The champion's newest finished scan of the pool, while its flags are not raised."""
     scan = Scan.objects.filter(
-        release__state=Release.State.CHAMPION, state=JobState.SUCCEEDED
+        release__state=Release.State.CHAMPION,
+        state=JobState.SUCCEEDED,
+        purpose=Scan.Purpose.POOL,
     ).first()
     return None if scan is None or "flags" in scan.metrics else scan
 

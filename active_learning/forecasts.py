@@ -64,7 +64,8 @@ def request_forecast(*, config: dict | None = None, by: User | None = None) -> F
 
 
 def _scan_of(release: Release) -> Scan:
-    scan = release.scans.filter(state=JobState.SUCCEEDED).first()
+    pool = release.scans.filter(purpose=Scan.Purpose.POOL)
+    scan = pool.filter(state=JobState.SUCCEEDED).first()
     if scan is None:
         manifest = datasets.pool_manifest()
         if not len(manifest):

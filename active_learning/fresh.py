@@ -87,9 +87,11 @@ class Sides:
 
 
 def newest_scan() -> Scan | None:
-    """The champion's newest scan that has finished."""
+    """The champion's newest scan of the pool that has finished."""
     return Scan.objects.filter(
-        release__state=Release.State.CHAMPION, state=JobState.SUCCEEDED
+        release__state=Release.State.CHAMPION,
+        state=JobState.SUCCEEDED,
+        purpose=Scan.Purpose.POOL,
     ).first()
 
 
@@ -116,7 +118,7 @@ def read_sides(scan: Scan) -> Sides:
             (sides.before, old, share_before),
         ):
             drawn = [row for row in chosen if _place_of_hash(shas[row]) < share]
-            _add(rows, _rows(table, drawn), scan.release, [start + row for row in drawn])
+            add_rows(rows, _rows(table, drawn), scan.release, [start + row for row in drawn])
         start += len(shas)
     return sides
 
@@ -143,7 +145,8 @@ def _add_days(sides: Sides, table: pa.Table, days: Mapping[str, date]) -> None:
         sides.days[date.fromordinal(ordinal)].parts.append((flagged[its], groups[its]))
 
 
-def _add(rows: Rows, table: pa.Table, release: Release, places: Sequence[int]) -> None:
+def add_rows(rows: Rows, table: pa.Table, release: Release, places: Sequence[int]) -> None:
+    """Note a table's groups and best scores; `places` are its rows' in the scan."""
     if not table.num_rows:
         return
     rows.places += places

@@ -55,7 +55,7 @@ class Draft:
     def add(self, known: Known, row: Mapping[str, Any]) -> None:
         """Note where the manifest's `row` of an image has its answers from."""
         said = {
-            Task.Kind.BRAND: row["answer"] != "unlabelled",
+            Task.Kind.BRAND: row["answer"] != "unlabelled" or bool(row.get("excluded")),
             Task.Kind.BOXES: row["boxes"] is not None,
             Task.Kind.VARIATION: row["variation"] is not None,
         }

@@ -2,6 +2,7 @@
 for the manifest itself."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ IMAGE = {
     "product_source": "product__source",
     "product_id": "product__external_id",
     "merchant": "product__merchant__external_id",
+    "came_in": "created_at",
 }
 ANSWER = {
     "trusted": "trusted",
@@ -47,11 +49,14 @@ ANSWER = {
     "boxes": "boxes",
     "variation": "variation",
     "labelled_at": "updated_at",
+    "decided_at": "decided_by__created_at",
+    "asked_about": "decided_by__task__focus_brand__key",
 }
 # Of a label: who said it when, and whether it counts.
 SAID = ("source", "by", "guideline", "answer", "created_at", "task__strategy", "task__created_at")
 Known = Mapping[str, Any]
-ToRow = Callable[[Known, set[str]], dict[str, Any] | None]
+Listed = Mapping[str, datetime]  # brands on the list by key, and since when they are known
+ToRow = Callable[[Known, Listed], dict[str, Any] | None]
 
 
 def directory() -> Path:
@@ -74,7 +79,8 @@ def build(images: QuerySet[Image], to_row: ToRow, *, with_labels: bool = False) 
     Raises:
         InputError: a row breaks a rule of the manifest.
     """
-    brands = set(listed_brands())
+    listed = Brand.objects.filter(state=Brand.State.LISTED)
+    brands = dict(listed.values_list("key", "created_at"))
     read = _read(images, with_labels)
     rows = (row for known in read if (row := to_row(known, brands)) is not None)
     batches = []
@@ -150,28 +156,50 @@ def image_address(file: str) -> str:
         return default_storage.url(file)
 
 
-def brand_columns(known: Known, brands: set[str]) -> dict[str, Any]:
+def brand_columns(known: Known, brands: Listed) -> dict[str, Any]:
     """What is known of the brand. A trusted answer counts before the source's word; an image that
     people looked at without agreeing is unlabelled, whatever the source says; a brand that is not
-    on the list is `other`."""
+    on the list is `other`. What was called none or other when a brand was asked about rules that
+    brand out: it looked like it."""
     said = known.get(Task.Kind.BRAND)
     if said is None:
-        return _on_list(known["weak_answer"] or "unlabelled", known["weak_brand"], brands)
+        found = _on_list(known["weak_answer"] or "unlabelled", known["weak_brand"], brands)
+        return _as_far_as_known(found, known["weak_brand"], known["came_in"], brands)
     if not said["trusted"] or said["answer"] in ("", Answer.UNSURE):
         return _on_list("unlabelled", None, brands)
-    return _on_list(said["answer"], said["brand"], brands) | {
-        "excluded": said["excluded"],
+    found = _on_list(said["answer"], said["brand"], brands)
+    excluded = set(said["excluded"])
+    if found["answer"] != Answer.BRAND and said["asked_about"] in brands:
+        excluded.add(said["asked_about"])
+    found |= {
+        "excluded": sorted(excluded),
         "risk": said["risk"] or None,
         "attack": said["attack"] or None,
         "has_logo": said["has_logo"],
         "labelled_at": said["labelled_at"],
     }
+    return _as_far_as_known(found, said["brand"], said["decided_at"], brands)
 
 
-def _on_list(answer: str, brand: str | None, brands: set[str]) -> dict[str, Any]:
+def _on_list(answer: str, brand: str | None, brands: Listed) -> dict[str, Any]:
     if answer == Answer.BRAND and brand not in brands:
         return {"answer": "other", "brand": None}
     return {"answer": answer, "brand": brand}
+
+
+def _as_far_as_known(
+    found: dict[str, Any], named: str | None, at: datetime, brands: Listed
+) -> dict[str, Any]:
+    """`other` said `at` a time, of a brand nobody named, may be any brand that came onto the list
+    since: it rules out those known by then, and is no background. `none` stands: somebody looked
+    and saw no brand, and without it a new brand would leave nothing to tell brands from."""
+    if found["answer"] != Answer.OTHER or named is not None:
+        return found
+    known_then = {key for key, since in brands.items() if since <= at}
+    if len(known_then) == len(brands):
+        return found
+    excluded = known_then.union(found.get("excluded") or ())
+    return found | {"answer": "unlabelled", "excluded": sorted(excluded)}
 
 
 def named_brand(known: Known) -> str | None:
@@ -180,7 +208,7 @@ def named_brand(known: Known) -> str | None:
     return known["weak_brand"] if said is None else said["brand"]
 
 
-def other_columns(known: Known, brands: set[str]) -> dict[str, Any]:
+def other_columns(known: Known, brands: Listed) -> dict[str, Any]:
     """Trusted boxes of listed brands, and the trusted variation; null where not known."""
     boxes, arranged = (
         known.get(kind) or {"trusted": False} for kind in (Task.Kind.BOXES, Task.Kind.VARIATION)

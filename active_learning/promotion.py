@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from active_learning import contests
+from active_learning import contests, shadows
 from active_learning.contests import NotEvaluated, PromotionError, Versions, versions_of
 from active_learning.evaluations import report_of, request_evaluation
-from active_learning.gates import judge, unmet, unmet_in_words, verdict_in_words
+from active_learning.gates import judge, unmet_in_words, verdict_in_words
 from active_learning.models import (
     Evaluation,
     JobState,
@@ -88,14 +88,16 @@ def settle(*, candidate: Release) -> Release | None:
     Settled before: nothing happens again.
 
     Raises:
-        NotEvaluated: the reports to compare are not there; the champion's has been asked for.
+        NotEvaluated: the reports to compare are not there (the champion's has been asked for), or
+            it is in shadow.
     """
     _request_missing_report(candidate)
     candidate.refresh_from_db()
     before = champion()
     if candidate.state != Release.State.CANDIDATE:
         return before
-    verdicts = judge(contests.prepare(candidate, before))
+    shadows.wait_for(candidate)
+    verdicts = shadows.judged(candidate, before, judge(contests.prepare(candidate, before)))
     with transaction.atomic():
         _take_turn()
         candidate.refresh_from_db()
@@ -179,7 +181,7 @@ def promote(
     with transaction.atomic():
         _take_turn()
         release = Release.objects.get(pk=release.pk)
-        against = unmet(release.gate)
+        against = shadows.against(release)
         if override and not may_override(by=by):
             raise PromotionError(_("Only ML engineers and administrators override the gates."))
         if override and not why.strip():

@@ -21,6 +21,7 @@ from active_learning.models import (
     TrainingRun,
 )
 from active_learning.models.jobs import Job
+from active_learning.shadows import InShadow
 from annotation.models import Label, Task
 from annotation.tasking import OPEN, create_tasks, withdraw_tasks
 
@@ -108,9 +109,11 @@ def freeze(round_: Round) -> dict:
 
 
 def train(round_: Round) -> dict:
-    """Train every model the dataset has material for, on the frozen dataset."""
+    """Train every model the dataset has material for (of those the round is to train, where it
+    names them), on the frozen dataset."""
     dataset = _made(round_.dataset)
-    wanted = [kind for kind in ModelKind.values if datasets.has_material(dataset, kind)]
+    named = round_.config.get("models") or ModelKind.values
+    wanted = [kind for kind in named if datasets.has_material(dataset, kind)]
     if not wanted:
         raise StepFailed("the dataset has nothing to train on: ingest labelled images first")
     runs, busy = {}, None
@@ -177,6 +180,8 @@ def gate(round_: Round) -> dict:
     candidate = _made(round_.candidate)
     try:
         live = promotion.settle(candidate=candidate)
+    except InShadow as shadow:  # it takes hours and settles by itself: no round waits for it
+        return {"candidate": candidate.number, "models": {}, "shadow": str(shadow)}
     except promotion.NotEvaluated as missing:
         raise Waiting(str(missing)) from missing
     candidate.refresh_from_db()

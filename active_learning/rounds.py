@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from active_learning import round_steps, worth
-from active_learning.models import Release, Round, RoundStep
+from active_learning.models import ColdStart, ModelKind, Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
 from annotation.tasking import withdraw_tasks
@@ -41,6 +41,10 @@ class RoundError(Exception):
     """A round that cannot be opened or changed as asked; the message is for a person."""
 
 
+class RoundRunning(RoundError):
+    """Another round is running: one at a time."""
+
+
 @dataclass(frozen=True)
 class Advance:
     """Where a call of `advance` left a round."""
@@ -50,12 +54,25 @@ class Advance:
     waiting_for: str
 
 
-def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
+def open_round(
+    *,
+    config: dict | None = None,
+    by: User | None = None,
+    asking: bool = True,
+    scanner: Release | None = None,
+    cold_start: ColdStart | None = None,
+) -> Round:
     """Open the next round. The first, with no champion to scan with, is a cold start: it trains
     on what the sources say and promotes the first release.
 
+    Args:
+        asking: false to train on what is known without asking anybody.
+        scanner: scans the pool in the champion's place.
+        cold_start: that it is a round of.
+
     Raises:
-        RoundError: one is running, or the configuration makes no sense.
+        RoundRunning: one is running.
+        RoundError: the configuration makes no sense.
     """
     config = full_config(config)
     champion = Release.objects.filter(state=Release.State.CHAMPION).first()
@@ -66,14 +83,15 @@ def open_round(*, config: dict | None = None, by: User | None = None) -> Round:
                 number=number,
                 seed=config.get("seed", number),
                 config=config | {"opened_by": by.get_username() if by else ""},
-                champion=champion,
+                champion=scanner or champion,
+                cold_start=cold_start,
             )
             RoundStep.objects.bulk_create(
                 RoundStep(round=round_, name=name, position=position)
-                for position, name in enumerate(WHOLE if champion else COLD_START)
+                for position, name in enumerate(WHOLE if champion and asking else COLD_START)
             )
     except IntegrityError as error:
-        raise RoundError(_("A round is running: let it end or cancel it first.")) from error
+        raise RoundRunning(_("A round is running: let it end or cancel it first.")) from error
     enqueue(round_id=round_.pk)
     return round_
 
@@ -91,7 +109,7 @@ def full_config(config: dict | None) -> dict:
         RoundError: names the first dial that makes no sense.
     """
     config = {**DEFAULT_CONFIG, **(config or {})}
-    unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train"}
+    unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train", "models"}
     if unknown:
         raise RoundError(_("There is no setting “%(name)s”.") % {"name": sorted(unknown)[0]})
     for kind, budget in config["budget"].items():
@@ -105,6 +123,8 @@ def full_config(config: dict | None) -> dict:
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))
+    if unknown := set(config.get("models", ())) - set(ModelKind.values):
+        raise RoundError(_("There is no model “%(name)s”.") % {"name": sorted(unknown)[0]})
     most = config["most_per_brand"]
     if most is not None and (not isinstance(most, int) or most < 1):
         raise RoundError(_("At most “%(text)s” of one brand is not a number.") % {"text": most})

@@ -21,15 +21,16 @@ BATCH = 5_000
 ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 
-def request_scan(*, release: Release, manifest: Manifest) -> Scan:
+def request_scan(*, release: Release, manifest: Manifest, purpose: str = Scan.Purpose.POOL) -> Scan:
     """Queue the scan of the manifest's pool rows by a release; the one there already, unless it
     ended badly, is returned instead."""
-    same = Scan.objects.filter(release=release, manifest_sha256=manifest.sha256)
+    same = Scan.objects.filter(release=release, manifest_sha256=manifest.sha256, purpose=purpose)
     try:
         with transaction.atomic():
             scan = Scan.objects.create(
                 release=release,
                 manifest_sha256=manifest.sha256,
+                purpose=purpose,
                 manifest=str(manifest.path),
                 rows=len(manifest.rows("pool")),
                 output=jobs.folder(f"scans/release-{release.number}-"),

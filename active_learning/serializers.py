@@ -39,6 +39,7 @@ class RoundSerializer(serializers.ModelSerializer):
             "config",
             "champion",
             "candidate",
+            "cold_start",
             "scan",
             "dataset",
             "steps",
@@ -244,7 +245,7 @@ class ScanSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = models.Scan
-        fields = [*JOB_FIELDS, "release", "manifest_sha256", "rows"]
+        fields = [*JOB_FIELDS, "release", "purpose", "manifest_sha256", "rows"]
 
 
 class DatasetSerializer(serializers.ModelSerializer):

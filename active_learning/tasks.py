@@ -4,6 +4,7 @@ truth, and the sweep finds what no message told of."""
 from celery import shared_task
 
 from active_learning import (
+    coldstarts,
     deliveries,
     embeddings,
     evaluations,
@@ -16,6 +17,7 @@ from active_learning import (
     monitoring,
     rounds,
     scans,
+    shadow_ends,
     training,
     triggers,
     worth,
@@ -83,6 +85,7 @@ def fill_embeddings() -> None:
 def sweep() -> None:
     jobs.sweep_jobs()
     rounds.advance_running()
+    coldstarts.advance_running()
 
 
 @shared_task
@@ -91,8 +94,14 @@ def check_triggers() -> None:
 
 
 @shared_task
+def tend_shadows() -> None:
+    shadow_ends.bring_to_an_end()
+
+
+@shared_task
 def advance_round(round_id: int) -> None:
     rounds.advance(round_id=round_id)
+    coldstarts.advance_running()  # one may wait for its end
 
 
 @shared_task

@@ -23,6 +23,7 @@ from active_learning.models import (
     Release,
     Round,
     RoundStep,
+    Shadow,
     TrainingRun,
 )
 from active_learning.models.jobs import ACTIVE
@@ -257,9 +258,9 @@ def _own_candidates() -> list[Release]:
     for kind in ModelKind.values:
         of_any_kind |= Q(**{f"{kind}__in": trained})
     return list(
-        Release.objects.filter(
-            of_any_kind, state=Release.State.CANDIDATE, rounds__isnull=True
-        ).order_by("number")
+        Release.objects.filter(of_any_kind, state=Release.State.CANDIDATE, rounds__isnull=True)
+        .exclude(shadow__state=Shadow.State.RUNNING)  # it is settled when that is over
+        .order_by("number")
     )
 
 

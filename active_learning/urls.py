@@ -2,6 +2,7 @@ from django.urls import path
 
 from active_learning.views import (
     brands,
+    coldstarts,
     comparing,
     datasets,
     embeddings,
@@ -10,6 +11,7 @@ from active_learning.views import (
     monitoring,
     registry,
     rounds,
+    shadows,
     training,
 )
 
@@ -26,6 +28,13 @@ urlpatterns = [
     path("rounds/previews/<int:pk>/cancel/", forecasts.forecast_cancel, name="forecast-cancel"),
     path("brands/", brands.brand_list, name="brands"),
     path("brands/<str:key>/", brands.brand_detail, name="brand"),
+    path("brands/<str:key>/cold-starts/", coldstarts.cold_start_list, name="cold-starts"),
+    path(
+        "brands/<str:key>/cold-starts/begin/", coldstarts.cold_start_begin, name="cold-start-begin"
+    ),
+    path("cold-starts/<int:pk>/", coldstarts.cold_start_detail, name="cold-start"),
+    path("cold-starts/<int:pk>/cancel/", coldstarts.cold_start_cancel, name="cold-start-cancel"),
+    path("cold-starts/<int:pk>/resume/", coldstarts.cold_start_resume, name="cold-start-resume"),
     path("training/", training.run_list, name="training"),
     path("training/request/", training.run_request, name="run-request"),
     path("training/<int:pk>/", training.run_detail, name="run"),
@@ -61,6 +70,9 @@ urlpatterns = [
     path("releases/explain/<str:sha256>/", comparing.explain_image, name="explain-image"),
     path("releases/measure/", comparing.measure_releases, name="measure-releases"),
     path("releases/<int:number>/download/", comparing.release_download, name="release-download"),
+    path("releases/<int:number>/shadow/", shadows.shadow_detail, name="shadow"),
+    path("releases/<int:number>/shadow/begin/", shadows.shadow_begin, name="shadow-begin"),
+    path("releases/<int:number>/shadow/end/", shadows.shadow_end, name="shadow-end"),
     path("releases/<int:number>/", registry.release_detail, name="release"),
     path("releases/<int:number>/promote/", registry.release_promote, name="release-promote"),
 ]

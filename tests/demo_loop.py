@@ -3,11 +3,15 @@
 import random
 from datetime import timedelta
 
+import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from active_learning.coldstarts import full_config
 from active_learning.gates import Contest, judge, verdict_in_words
+from active_learning.gates.shadow import fresh_flags
 from active_learning.models import (
+    ColdStart,
     DatasetExport,
     DatasetVersion,
     Evaluation,
@@ -18,10 +22,12 @@ from active_learning.models import (
     Round,
     RoundStep,
     Scan,
+    Shadow,
     TrainingRun,
     Worth,
 )
 from annotation.models import Brand, InboxEvent, LabelStudioProject, Task
+from ml.evaluate.compare import difference
 
 KINDS = ("classifier", "detector", "variation")
 STEPS = ("scan", "select", "push", "collect", "freeze", "train", "evaluate", "gate")
@@ -33,13 +39,24 @@ def report(rng: random.Random, brands: list[Brand], level: float) -> dict:
         brand.key: {"recall": min(1, max(0, round(rng.gauss(level, 0.1) * 20) / 20)), "n": 20}
         for brand in brands
     }
+    figure = {"value": level, "low": level - 0.1, "high": level + 0.1, "n": 20}
+    of_brand = {"recall": figure, "flag_ratio": figure, "precision": figure}
+    fixed = [
+        {"threshold": at, "per_brand": {brand.key: of_brand for brand in brands}}
+        for at in (0.5, 0.9, 0.99)
+    ]
     closed = {
         "mean_recall": sum(row["recall"] for row in recalls.values()) / len(recalls),
         "per_brand": recalls,
     }
     flagged = {"flag_ratio": 0.02 - level / 70, "threshold": 0.7, "n": 900}
     return {
-        "classifier": {"kind": "classifier", "closed": closed, "open": flagged},
+        "classifier": {
+            "kind": "classifier",
+            "closed": closed,
+            "open": flagged,
+            "fixed_thresholds": fixed,
+        },
         "detector": {"kind": "detector", "closed": closed, "open": flagged, "map50": level - 0.1},
         "variation": {
             "kind": "variation",
@@ -193,6 +210,27 @@ def make_runs(releases: list[Release], people: dict[str, User]) -> None:
         kind="classifier", state="running", trigger="person", requested_by=people["ml_engineer"],
         progress=0.42, stage="epoch 5 of 12", started_at=now - timedelta(minutes=3),
         heartbeat_at=now, **common,
+    )  # fmt: skip
+
+
+def make_trials(releases: list[Release], brands: list[Brand], people: dict[str, User]) -> None:
+    """A cold start whose round has measured its brand, and a release that was in shadow."""
+    now = timezone.now()
+    begun = ColdStart.objects.create(
+        brand=brands[1], rounds_wanted=1, requested_by=people["ml_engineer"], finished_at=now,
+        state="done", config=full_config(None),
+    )  # fmt: skip
+    Round.objects.filter(number=1).update(cold_start=begun)
+    share = {"value": 0.02, "low": 0.01, "high": 0.04, "n": 800}
+    compared = {
+        "n": 800, "groups": 790, "models": ["classifier"], "champion": share,
+        "challenger": share, "agreement": share | {"value": 0.97, "high": 0.99},
+        "difference": difference(np.arange(800) < 16, np.arange(800) < 18, np.arange(800)),
+        "only": {"challenger_only": 2, "champion_only": 0}, "drift": {},
+    }  # fmt: skip
+    Shadow.objects.create(
+        release=releases[2], champion=releases[1], state="done", ends_at=now, finished_at=now,
+        report=compared | {"verdict": fresh_flags(compared).as_json()},
     )  # fmt: skip
 
 

@@ -28,7 +28,14 @@ from annotation.models import (
     ReturnedTask,
     Task,
 )
-from tests.demo_loop import make_forecasts, make_releases, make_rounds, make_runs, make_sync
+from tests.demo_loop import (
+    make_forecasts,
+    make_releases,
+    make_rounds,
+    make_runs,
+    make_sync,
+    make_trials,
+)
 from tests.demo_monitoring import make_monitoring
 from tests.demo_review import make_flagged
 from tests.factories import ImageFactory
@@ -77,6 +84,7 @@ def make_demo(
     make_doubts(people)
     make_flagged(rng, unasked, brands, people["operations"])
     make_runs(releases, people)
+    make_trials(releases, brands, people)
     make_forecasts(rng, rounds, brands)
     make_sync()
     make_monitoring(rng, brands)

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 ADDRESSES = ("LABEL_STUDIO_URL", "GATEWAY_URL", "PUBLIC_URL", "WEBHOOK_BASE_URL")
+LONGEST_SHADOW = 24 * 90  # hours
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -18,6 +19,7 @@ def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
         *_public_address(),
         *_one_log_in(),
         *_alerts(),
+        *_shadow(),
         *_monitoring(),
     ]
 
@@ -91,6 +93,17 @@ def _alerts() -> list[CheckMessage]:
             faults.append(Error("ALERT_WEBHOOK_SECRET is not set.", hint=hint, id="webapp.E007"))
     if settings.ALERT_EMAILS and not settings.EMAIL_HOST:
         faults.append(Error("ALERT_EMAILS needs EMAIL_HOST.", id="webapp.E008"))
+    return faults
+
+
+def _shadow() -> list[CheckMessage]:
+    """A shadow that could never end, or that any image would satisfy."""
+    faults: list[CheckMessage] = []
+    if not 0 <= settings.SHADOW_HOURS <= LONGEST_SHADOW:
+        message = f"SHADOW_HOURS is not between 0 and {LONGEST_SHADOW}."
+        faults.append(Error(message, id="webapp.E011"))
+    if settings.SHADOW_LEAST_IMAGES < 1:
+        faults.append(Error("SHADOW_LEAST_IMAGES is less than 1.", id="webapp.E012"))
     return faults
 
 

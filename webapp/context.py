@@ -31,7 +31,7 @@ PLACES = (
     ),
     ("review", _("Review"), STAFF, ()),
     ("products", _("Products"), STAFF, ("product", "merchants", "merchant")),
-    ("brands", _("Brands"), STAFF, ("brand",)),
+    ("brands", _("Brands"), STAFF, ("brand", "cold-starts", "cold-start")),
     (
         "cases",
         _("Cases"),
@@ -44,7 +44,7 @@ PLACES = (
         "models",
         _("Models"),
         ENGINEERS,
-        ("release", "model", "model-versions", "compare-releases", "compare-image"),
+        ("release", "model", "model-versions", "compare-releases", "compare-image", "shadow"),
     ),
     ("datasets", _("Datasets"), STAFF, ("dataset",)),
     ("monitoring", _("Monitoring"), STAFF, ("alerts",)),

@@ -189,6 +189,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "settle releases whose hours in shadow are over": {
+        "task": "active_learning.tasks.tend_shadows",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "send the word of alerts that is due": {
         "task": "active_learning.tasks.deliver_due",
         "schedule": 30.0,
@@ -271,6 +276,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "JobStateEnum": "active_learning.models.jobs.JobState",
+        "RoundStateEnum": "active_learning.models.rounds.Round.State",
         "ModelKindEnum": "active_learning.models.registry.ModelKind",
         "TaskKindEnum": "annotation.models.task.Task.Kind",
         "CaseKindEnum": "annotation.models.case.Case.Kind",
@@ -310,6 +316,11 @@ GATE_PROTECTED_IMAGES = env.int("GATE_PROTECTED_IMAGES", default=20)  # from so 
 GATE_MEGABYTES = env.float("GATE_MEGABYTES", default=250)  # of one model
 GATE_MILLISECONDS = env.float("GATE_MILLISECONDS", default=500)  # an image, on one thread
 GATE_GROWTH = env.float("GATE_GROWTH", default=3)  # times what the champion's model takes
+
+# How long a release that passed the gates is tried beside the champion on what comes in, before it
+# is promoted; 0: not at all. On fewer fresh images than the least it does not pass.
+SHADOW_HOURS = env.float("SHADOW_HOURS", default=0)
+SHADOW_LEAST_IMAGES = env.int("SHADOW_LEAST_IMAGES", default=100)  # near-duplicates as one
 
 # Training runs are told to this MLflow, if any; its address may hold a name and password.
 MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="").rstrip("/")

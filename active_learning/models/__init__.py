@@ -1,5 +1,6 @@
 """The nouns of the loop, one module each."""
 
+from active_learning.models.coldstarts import ColdStart
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.forecasts import Forecast, Worth
 from active_learning.models.jobs import (
@@ -15,9 +16,11 @@ from active_learning.models.mirror import RunMirror
 from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
+from active_learning.models.shadows import Shadow
 
 __all__ = [
     "Alert",
+    "ColdStart",
     "DatasetExport",
     "DatasetVersion",
     "Delivery",
@@ -37,6 +40,7 @@ __all__ = [
     "RunMirror",
     "Scan",
     "Selection",
+    "Shadow",
     "TrainingRun",
     "Worth",
 ]

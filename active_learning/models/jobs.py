@@ -89,6 +89,11 @@ class TrainingRun(Job):
 class Scan(Job):
     """Scores of a release's models on every image of a manifest, as Parquet shards."""
 
+    class Purpose(models.TextChoices):
+        POOL = "pool", "the pool"
+        FRESH = "fresh", "what came in while a release was in shadow"
+
+    purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.POOL)
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="scans")
     manifest_sha256 = models.CharField(max_length=64)
     manifest = models.CharField(max_length=500)
@@ -97,7 +102,7 @@ class Scan(Job):
     class Meta(Job.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["release", "manifest_sha256"],
+                fields=["release", "manifest_sha256", "purpose"],
                 condition=~Q(state__in=["failed", "cancelled"]),
                 name="scan_once_per_release_and_manifest",
             )

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from active_learning.models.coldstarts import ColdStart
 from active_learning.models.dataset import DatasetVersion
 from active_learning.models.jobs import Scan
 from active_learning.models.registry import Release
@@ -32,6 +33,9 @@ class Round(models.Model):
     )
     candidate = models.ForeignKey(
         Release, on_delete=models.PROTECT, null=True, blank=True, related_name="rounds"
+    )
+    cold_start = models.ForeignKey(
+        ColdStart, on_delete=models.PROTECT, null=True, blank=True, related_name="rounds"
     )
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, null=True, blank=True)
     dataset = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, null=True, blank=True)

@@ -165,7 +165,7 @@ def _last_jobs() -> dict[str, dict[str, Any]]:
     newest = [
         jobs.order_by("-pk").annotate(job=Value(name), n=F(n)).values(*fields)[:1]
         for name, jobs, n in (
-            ("scan", Scan.objects.all(), "rows"),
+            ("scan", Scan.objects.filter(purpose=Scan.Purpose.POOL), "rows"),
             ("evaluation", Evaluation.objects.all(), "pk"),
         )
     ]

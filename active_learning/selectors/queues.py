@@ -59,7 +59,8 @@ def _unscanned() -> Queue:
     """Images that no scan has scored yet: nothing is known of them. Another champion's scan counts,
     or each promotion would make the whole pool overdue."""
     images = Image.objects.filter(split=Image.Split.POOL)
-    scan = Scan.objects.filter(state=JobState.SUCCEEDED).first()
+    pool = Scan.objects.filter(purpose=Scan.Purpose.POOL)
+    scan = pool.filter(state=JobState.SUCCEEDED).first()
     if scan is not None:
         images = images.filter(created_at__gt=scan.created_at)
     return _queue("scan", images, "created_at", settings.MONITORING_SCAN_HOURS)

@@ -2,6 +2,7 @@
 
 import json
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -9,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from active_learning import promotion as verbs
+from active_learning import shadows
 from active_learning.filters import ModelVersionFilter, ReleaseFilter
-from active_learning.gates import unmet, unmet_in_words
+from active_learning.gates import unmet_in_words
 from active_learning.measures import brand_recalls, figures
 from active_learning.models import ModelKind, Release
 from active_learning.selectors import registry as selectors
@@ -18,6 +20,8 @@ from active_learning.views.acting import act
 from annotation.access import ENGINEERS, PageRequest, roles_allowed
 from annotation.cards import brand_names
 from annotation.listing import listing
+
+DEFAULT_HOURS = 24  # in shadow, where the setting names none
 
 
 @require_safe
@@ -72,7 +76,10 @@ def release_detail(request: PageRequest, number: int) -> HttpResponse:
         "others": figures(before),
         "brands": _brands(report, before),
         "thresholds": json.dumps(release.thresholds, indent=2, ensure_ascii=False),
-        "against": unmet_in_words(unmet(release.gate)),
+        "against": unmet_in_words(shadows.against(release)),
+        "shadow": shadows.of(release),
+        "may_shadow": release.state in shadows.MAY_ENTER and bool(release.thresholds),
+        "shadow_hours": round(settings.SHADOW_HOURS) or DEFAULT_HOURS,
     }
     return render(request, "models/release.html", context)
 

@@ -10,7 +10,7 @@ from annotation.ingest.brands import BrandList, ListingPolicy, to_be_listed
 from annotation.ingest.formats import BOX_FORMATS, detect_format, open_source
 from annotation.ingest.reading import read_batches
 from annotation.ingest.report import IngestReport
-from annotation.ingest.rows import Row, Source
+from annotation.ingest.rows import Row, Showing, Source
 from annotation.ingest.workers import Workers
 from annotation.ingest.writing import Writer, Written
 from annotation.models import Image, IngestBatch
@@ -27,6 +27,7 @@ def ingest_folder(
     split: str = Image.Split.POOL,
     format: str = "auto",
     trusted: bool = False,
+    shows: str = "",
     listing: ListingPolicy | None = None,
     progress: Progress | None = None,
     processes: int | None = None,
@@ -39,6 +40,7 @@ def ingest_folder(
         format: one of `formats.READERS`, or auto.
         trusted: answers and variations of the tables are labels. In a format of boxes they are
             anyway, and boxes always are.
+        shows: the brand that the images show of which the folder itself says nothing.
         listing: which brands to put on the list; by default none.
         processes: that decode; by default one a core.
 
@@ -50,6 +52,8 @@ def ingest_folder(
     directory = _checked(directory=Path(directory), source=source, split=split)
     format = detect_format(directory) if format == "auto" else format
     reader = open_source(directory, format)
+    if shows:
+        reader = Showing(reader, shows)
     total, brand_counts = _survey(reader)
     if total == 0:
         raise InputError(f"{directory}: no images in it")

@@ -1,7 +1,7 @@
 """One image and what its source says of it, whatever the format it came in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,26 @@ class Source(Protocol):
     """A folder in one of the formats; may be iterated more than once."""
 
     def __iter__(self) -> Iterator[Row | RefusedRow]: ...
+
+
+@dataclass(frozen=True)
+class Showing:
+    """A source of which it is known that its images show one brand. Rows that say something of
+    brands themselves keep it.
+
+    Attributes:
+        brand: by any of its names.
+    """
+
+    source: Source
+    brand: str
+
+    def __iter__(self) -> Iterator[Row | RefusedRow]:
+        for row in self.source:
+            if isinstance(row, Row) and not (row.answer or row.brand_names()):
+                yield replace(row, brand=self.brand, answer=Answer.BRAND)
+            else:
+                yield row
 
 
 def locate(directory: Path, name: str, folders: tuple[str, ...] = ("", "images")) -> Path:

@@ -43,6 +43,8 @@ ACTIONS = {
     "release_promoted": gettext_lazy("promote a release"),
     "release_rejected": gettext_lazy("turn a release down"),
     "release_rolled_back": gettext_lazy("roll back to a release"),
+    "shadow_release": gettext_lazy("put a release in shadow"),
+    "end_shadow": gettext_lazy("end a release's shadow early"),
 }
 SUBJECTS = {
     "guidelineversion": gettext_lazy("guideline"),

@@ -41,7 +41,8 @@ def build_report(
         report |= average_precision(data.of(rows.split == "closed"))
         gates |= average_precision(data.of(read))
         report |= confusion(rows.branded("closed"))
-    report |= ({"gates": gates} if gates else {}) | at_fixed_thresholds(rows, precision=brands)
+    report |= {"gates": gates} if gates else {}
+    report |= at_fixed_thresholds(rows, precision=brands, brands=data.names if brands else ())
     return report | sweep(rows) | reliability(rows) | slices(data, rows)
 
 

@@ -1,5 +1,6 @@
 """Recall, flag ratio and precision as the threshold moves. One threshold for all brands."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,15 @@ BAND_RESAMPLES = 200
 MOST_BANDS = 3
 
 
-def at_fixed_thresholds(rows: Outcomes, *, precision: bool = True) -> dict[str, Any]:
-    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED.
+def at_fixed_thresholds(
+    rows: Outcomes, *, precision: bool = True, brands: Sequence[str] = ()
+) -> dict[str, Any]:
+    """`fixed_thresholds`: closed mean recall, flag ratio and open precision at each of FIXED, over
+    all brands and of each.
 
     Args:
         precision: false for a model whose right flags are not among the counted rows.
+        brands: those that the model knows.
     """
     closed, opened = rows.branded("closed"), rows.measured
     design = Design(closed.truth, closed.group)
@@ -33,8 +38,36 @@ def at_fixed_thresholds(rows: Outcomes, *, precision: bool = True) -> dict[str, 
         if (ratio := share_of(over, opened.group)) is not None:
             line["flag_ratio"] = ratio.as_json()
             line |= precision_of_flags(opened, over) if precision else {}
+        if brands:
+            line["per_brand"] = {
+                name: brand_figures(closed, opened, brand=name, threshold=threshold)
+                for name in brands
+            }
         found.append(line)
     return {"fixed_thresholds": found} if len(closed) or len(opened) else {}
+
+
+def brand_figures(
+    closed: Outcomes, opened: Outcomes, *, brand: str, threshold: float
+) -> dict[str, Any]:
+    """`recall` on the brand's closed rows, and `flag_ratio` and `precision` of the open rows that
+    are flagged for it, at one threshold. Left out: the recall without closed rows of it, the ratio
+    without open rows, the precision where nobody knows the truth of any of its flags.
+
+    Args:
+        closed, opened: the closed rows with a brand, and the counted open rows.
+    """
+    found: dict[str, Any] = {}
+    mine = closed.of(closed.truth == brand)
+    recall = share_of(mine.own & (mine.score > threshold), mine.group)
+    if recall is not None:
+        found["recall"] = recall.as_json()
+    flags = (opened.said == brand) & (opened.score > threshold)
+    ratio = share_of(flags, opened.group)
+    if ratio is not None:
+        found["flag_ratio"] = ratio.as_json()
+        found |= precision_of_flags(opened, flags)
+    return found
 
 
 def precision_of_flags(opened: Outcomes, flagged: np.ndarray) -> dict[str, Any]:

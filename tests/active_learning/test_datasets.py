@@ -70,6 +70,36 @@ def test_what_people_are_unsure_of_or_disagree_on_is_left_out_whatever_the_sourc
     assert not {unsure.sha256, disputed.sha256, unknown.sha256} & frozen().keys()
 
 
+def test_a_brand_new_on_the_list_puts_older_other_in_doubt_for_it_alone(acme, draft):
+    said, weak, named, none = image(), image(answer="other"), image(), image()
+    say(said, answer="other")
+    say(named, answer="brand", brand=draft)
+    say(none, answer="none")
+    before = frozen()
+    assert {before[target.sha256]["answer"] for target in (said, weak, named)} == {"other"}
+    BrandFactory(key="new")
+    later = image()
+    say(later, answer="other")
+    found = frozen()
+    for target in (said, weak):
+        row = found[target.sha256]
+        assert (row["answer"], row["brand"], row["excluded"]) == ("unlabelled", None, ["acme"])
+    assert found[named.sha256]["answer"] == "other", "another brand's name is no doubt"
+    assert found[none.sha256]["answer"] == "none", "somebody saw no brand at all"
+    assert found[later.sha256]["answer"] == "other", "the new brand was known by then"
+
+
+def test_what_was_asked_about_a_brand_and_is_none_rules_that_brand_out(acme):
+    asked, of_acme = image(split="pool"), image(split="pool")
+    answers = {asked: Content(answer="none"), of_acme: Content(answer="brand", brand=acme)}
+    for target, content in answers.items():
+        task = TaskFactory(image=target, strategy="hard_negatives", focus_brand=acme)
+        record_label(image=target, kind="brand", content=content, source="labeler", task=task)
+    found = frozen()
+    assert found[asked.sha256]["excluded"] == ["acme"]
+    assert not found[of_acme.sha256]["excluded"]
+
+
 def test_a_brand_off_the_list_is_a_brand_that_is_not_ours(acme, draft):
     weak, said, boxed = image(brand=draft), image(), image()
     say(said, answer="brand", brand=draft)

@@ -86,7 +86,8 @@ def test_a_warm_start_with_a_longer_brand_list_keeps_what_was_learned(
     longer = write_manifest(rows, small_world.path.parent / "longer" / "..")
     try:
         warm = train(
-            kind="classifier", manifest=longer.path, out=tmp_path, config=QUICK,
+            kind="classifier", manifest=longer.path, out=tmp_path,
+            config=QUICK | {"warm_epochs": 12},  # 60 steps: the new output starts from nothing
             init=small_classifier.directory, progress=Progress(quiet=True),
             should_stop=lambda: False,
         )  # fmt: skip
@@ -94,6 +95,9 @@ def test_a_warm_start_with_a_longer_brand_list_keeps_what_was_learned(
         longer.path.unlink()
     assert warm.labels == ["akira", "alba", "bodo", "cyan", "none"]
     assert closed_accuracy(warm, small_world) > 0.6
+    unseen = [draw((230, 200, 20), rng) for _ in range(12)]
+    found = probabilities(warm, unseen).argmax(axis=1)
+    assert (found == warm.labels.index("alba")).mean() > 0.7, "without a negative of its own"
 
 
 def test_a_diverging_loss_stops_with_its_cause(small_world, tmp_path):

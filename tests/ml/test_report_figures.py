@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import (
 from ml.evaluate.calibration import BINS, calibration_error
 from ml.evaluate.confusion import confusion, matrix, wrong_pairs
 from ml.evaluate.judging import judge
+from ml.evaluate.outcomes import Outcomes
 from ml.evaluate.report import build_report
 from ml.evaluate.scored import Scored
 from ml.evaluate.sweep import at_fixed_thresholds, mean_recall_over, precision_of_flags, sweep
@@ -148,3 +149,75 @@ def test_rows_of_one_group_widen_the_interval():
              for report in (alone, together)]  # fmt: skip
     assert alone["open"]["flag_ratio"] == together["open"]["flag_ratio"]
     assert width[1] > width[0]
+
+
+def one_brand(n_closed: int, closed_scores: list[float], flags: list[tuple[str, float, str]]):
+    """Closed rows of akira that score so, and open rows of (said, score, truth), each its own
+    group; truth "?" is not known."""
+    said = ["akira"] * n_closed + [name for name, _, _ in flags]
+    truth = ["akira"] * n_closed + [name for _, _, name in flags]
+    known = np.array([name != "?" for name in truth])
+    right = np.array([a == b for a, b in zip(said, truth, strict=True)])
+    score = np.array(closed_scores + [score for _, score, _ in flags])
+    split = np.array(["closed"] * n_closed + ["open"] * len(flags))
+    return Outcomes(
+        split=split,
+        truth=np.array([name if name not in ("?", "none") else "" for name in truth]),
+        known=known,
+        said=np.array(said),
+        score=score,
+        own=right,
+        right=right,
+        hit=right & (score > 0.5),
+        flagged=score > 0.5,
+        counted=split == "open",
+        group=np.arange(len(said)),
+    )
+
+
+def wilson_by_hand(hits: float, n: float) -> tuple[float, float]:
+    z, share = 1.959964, hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def test_figures_of_one_brand_are_those_counted_by_hand():
+    closed = [0.4, 0.6, 0.95, 0.995]
+    flags = [("akira", 0.6, "none"), ("akira", 0.95, "akira"), ("akira", 0.97, "none"),
+             ("bodo", 0.99, "bodo"), ("akira", 0.3, "akira"), ("akira", 0.8, "?")]  # fmt: skip
+    opened = flags + [("akira", 0.01, "none")] * 14
+    rows = one_brand(4, closed, opened)
+    lines = at_fixed_thresholds(rows, brands=BRANDS)["fixed_thresholds"]
+    at_half, at_nine, at_most = (line["per_brand"]["akira"] for line in lines)
+    assert at_half["recall"]["value"] == 3 / 4
+    low, high = wilson_by_hand(3, 4)
+    assert (at_half["recall"]["low"], at_half["recall"]["high"]) == pytest.approx((low, high))
+    assert at_half["flag_ratio"]["value"] == 4 / 20
+    low, high = wilson_by_hand(4, 20)
+    assert at_half["flag_ratio"]["low"] == pytest.approx(low)
+    assert at_half["flag_ratio"]["high"] == pytest.approx(high)
+    # Three of its four flags were answered, one of them right.
+    assert at_half["precision"]["value"] == pytest.approx(1 / 3)
+    assert (at_half["precision"]["n"], at_half["precision"]["flagged"]) == (3, 4)
+    # By the formula of two-phase sampling: (2/9 · 3/2)(1/3 − 1/4) + (1/3 · 3/4)/4 = 13/144, and
+    # 2/9 over it is the effective number of draws.
+    cases = 2 / 9 / (13 / 144)
+    low, high = wilson_by_hand(cases / 3, cases)
+    assert at_half["precision"]["low"] == pytest.approx(low)
+    assert at_half["precision"]["high"] == pytest.approx(high)
+    assert at_nine["recall"]["value"] == 2 / 4
+    assert at_nine["flag_ratio"]["value"] == 2 / 20
+    assert at_nine["precision"]["value"] == 1 / 2
+    assert at_most["recall"]["value"] == 1 / 4
+    assert at_most["flag_ratio"]["value"] == 0
+    assert "precision" not in at_most, "nothing is flagged for it"
+
+
+def test_what_cannot_be_measured_of_a_brand_is_left_out_and_not_zero():
+    flags = [("bodo", 0.9, "?"), ("akira", 0.2, "none")]
+    rows = one_brand(2, [0.9, 0.9], flags)
+    found = at_fixed_thresholds(rows, brands=BRANDS)["fixed_thresholds"][0]["per_brand"]
+    assert set(found["bodo"]) == {"flag_ratio"}, "no closed row of it, and no answer to its flag"
+    assert found["cyan"]["flag_ratio"]["value"] == 0
+    assert set(found) == set(BRANDS)

@@ -32,6 +32,8 @@ def test_a_complete_installation_has_no_fault():
         ({"MONITORING_LEAST_IMAGES": 5}, "webapp.E009"),
         ({"MONITORING_QUESTION_HOURS": -1.0}, "webapp.E009"),
         ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E010"),
+        ({"SHADOW_HOURS": -1}, "webapp.E011"),
+        ({"SHADOW_LEAST_IMAGES": 0}, "webapp.E012"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

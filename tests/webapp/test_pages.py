@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from active_learning.models import DatasetVersion, Forecast, Round, TrainingRun
+from active_learning.models import ColdStart, DatasetVersion, Forecast, Round, TrainingRun
 from annotation.models import Flag, GuidelineVersion, Image, Label, Question
 
 QUERIES = 15
@@ -49,6 +49,8 @@ def addresses() -> dict[str, str]:
         "brands": reverse("brands"),
         "brands, by recall": reverse("brands") + "?sort=recall&q=brand",
         "brand": reverse("brand", args=["brand-01"]),
+        "cold starts": reverse("cold-starts", args=["brand-01"]),
+        "cold start": reverse("cold-start", args=[ColdStart.objects.get().pk]),
         "guideline": reverse("guideline", args=[GuidelineVersion.objects.all()[0].pk]),
         "guideline, changes": reverse(
             "guideline-diff", args=[GuidelineVersion.objects.all()[0].pk]
@@ -65,6 +67,7 @@ def addresses() -> dict[str, str]:
         "release": reverse("release", args=[3]),
         "champion": reverse("release", args=[2]),
         "comparison": reverse("compare-releases") + "?a=1&b=2&kind=classifier",
+        "shadow": reverse("shadow", args=[3]),
         "label-studio": reverse("label-studio"),
         "missed risks": reverse("missed"),
         "licences": reverse("licences"),

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from active_learning.models import TrainingRun
+from active_learning.models import ColdStart, Shadow, TrainingRun
 from annotation.access import Role, roles_allowed, roles_of
 from annotation.models import GuidelineVersion, Image, Label, Question, ReturnedTask, Task
 from webapp.middleware import OPEN_VIEWS, RolesRequired
@@ -42,6 +42,11 @@ OPEN_TO = {
     **dict.fromkeys(["labels-send-back", "labels-release", "return-cancel"], OPERATIONS),
     **dict.fromkeys(["returnedtask-cancel"], OPERATIONS),
     **dict.fromkeys(["rounds", "round", "labels", "images", "image", "brands"], STAFF),
+    **dict.fromkeys(["cold-starts", "cold-start", "coldstart-list", "coldstart-detail"], STAFF),
+    **dict.fromkeys(["cold-start-begin", "cold-start-cancel", "cold-start-resume"], ENGINEERS),
+    **dict.fromkeys(["coldstart-cancel", "coldstart-resume"], ENGINEERS),
+    **dict.fromkeys(["shadow", "shadow-begin", "shadow-end"], ENGINEERS),
+    **dict.fromkeys(["api-shadow-list", "api-shadow-detail", "api-shadow-end"], ENGINEERS),
     **dict.fromkeys(["training", "run", "models", "model"], ENGINEERS),
     **dict.fromkeys(["datasets", "dataset", "datasetversion-list"], STAFF),
     **dict.fromkeys(["datasetversion-detail", "export-file", "image-lineage"], STAFF),
@@ -124,6 +129,8 @@ POSTED = {
     "embedding-cancel", "embedding-resume", "picture-search", "edit-case", "merge-case",
     "supersede-case", "retire-case", "both-stand", "case-merge", "case-supersede", "case-retire",
     "acknowledge-alert", "alert-acknowledge",
+    "cold-start-begin", "cold-start-cancel", "cold-start-resume", "coldstart-cancel",
+    "coldstart-resume", "shadow-begin", "shadow-end", "api-shadow-end",
 }  # fmt: skip
 
 
@@ -141,6 +148,15 @@ def routes(patterns=None, prefix: str = "") -> list[tuple[str, str, URLPattern]]
                 (f"api-{name}" if name in SHARED and "api/" in route else name, route, pattern)
             )
     return found
+
+
+def trial(route: str) -> dict[str, int]:
+    """What a route of the cold start and of the release in shadow is about."""
+    if "cold-starts/<" in route:
+        return {"pk": ColdStart.objects.get().pk}
+    if "api/shadows" in route:
+        return {"pk": Shadow.objects.get().pk}
+    return {"number": 3} if "shadow/" in route else {}
 
 
 def address(route: str) -> str:
@@ -166,6 +182,7 @@ def address(route: str) -> str:
     ids = ("previews", "forecasts", "scans", "evaluations", "model-versions", "alerts/")
     if any(part in route for part in (*ids, "measurements")):
         values["pk"] = 999_999  # found or not, the role is asked first
+    values |= trial(route)
     if "<uuid:" in route:
         values["pk"] = uuid.uuid4()  # nobody's
     text = route

@@ -186,3 +186,28 @@ def test_a_table_that_cannot_be_read_is_an_error_before_anything_is_written(fold
 def test_wrong_arguments_are_one_clear_error(folder, ingest, wrong, message):
     with pytest.raises(InputError, match=message):
         ingest(**wrong)
+
+
+def test_a_folder_of_pictures_of_one_brand_gives_its_positives(folder, ingest):
+    acme = BrandFactory(key="acme")
+    picture(1).save(folder / "a.png")
+    picture(2).save(folder / "b.png")
+    report = ingest(shows="acme", trusted=True)
+    assert (report.added, report.labels) == (2, 2)
+    labels = Label.objects.filter(answer="brand", brand=acme, source="import")
+    assert labels.count() == 2
+    assert set(Image.objects.values_list("split", flat=True)) <= {"train", "val"}
+    assert ingest(shows="acme", trusted=True).labels == 0, "it is not said twice"
+
+
+def test_what_a_folder_says_itself_stands_beside_the_brand_it_shows(folder, ingest):
+    BrandFactory(key="acme")
+    globex = BrandFactory(key="globex")
+    picture(1).save(folder / "a.png")
+    picture(2).save(folder / "b.png")
+    lines = [{"file": "a.png", "brand": "globex"}, {"file": "b.png", "brand": ""}]
+    write_table(folder / "products.csv", lines)
+    ingest(shows="acme", trusted=True)
+    weak = dict(Image.objects.values_list("weak_brand__key", "weak_answer"))
+    assert weak == {"globex": "brand", "acme": "brand"}
+    assert not Label.objects.filter(brand=globex).exists()
