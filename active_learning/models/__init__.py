@@ -15,6 +15,7 @@ from active_learning.models.mirror import RunMirror
 from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
+from active_learning.models.sources import Source, SourceRun
 
 __all__ = [
     "Alert",
@@ -37,6 +38,8 @@ __all__ = [
     "RunMirror",
     "Scan",
     "Selection",
+    "Source",
+    "SourceRun",
     "TrainingRun",
     "Worth",
 ]
