@@ -100,3 +100,17 @@ class AlertAdmin(ReadOnlyAdmin):
 class RunMirrorAdmin(ReadOnlyAdmin):
     list_display = ["run", "told_state", "told_release", "attempts", "error", "told_at"]
     list_select_related = ["run"]
+
+
+@admin.register(models.Source)
+class SourceAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "connector", "brand", "schedule", "enabled"]
+    list_filter = ["kind", "connector", "enabled"]
+    list_select_related = ["brand"]
+
+
+@admin.register(models.SourceRun)
+class SourceRunAdmin(ReadOnlyAdmin):
+    list_display = ["id", "source", "state", "trigger", "attempts", "created_at", "finished_at"]
+    list_filter = ["state", "trigger"]
+    list_select_related = ["source"]
