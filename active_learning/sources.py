@@ -20,7 +20,7 @@ from active_learning.models.jobs import ACTIVE
 from active_learning.supervision import supervise
 from annotation import audit
 from annotation.connectors.choice import checked
-from annotation.models import Brand, Image, IngestBatch
+from annotation.models import Brand, IngestBatch
 from ml.errors import InputError
 from ml.progress import Progress
 
@@ -39,7 +39,7 @@ class Settings:
     kind: str
     connector: str
     place: Mapping[str, str] = field(default_factory=dict)
-    split: str = Image.Split.POOL
+    split: str = Source.Split.POOL
     brand: Brand | None = None
     weak_answer: str = ""
     schedule: str = ONCE
@@ -115,7 +115,7 @@ def _checked(settings: Settings) -> Settings:
     ):  # fmt: skip
         if getattr(settings, name) not in choices.values:
             raise SourceError(_("Choose one of what is offered: %(field)s.") % {"field": name})
-    if settings.split not in (Image.Split.POOL, Image.Split.TRAIN):
+    if settings.split not in Source.Split.values:
         raise SourceError(_("New images go to the pool or to training."))
     if settings.weak_answer == Source.WeakAnswer.BRAND and settings.brand is None:
         raise SourceError(_("Name the brand that its images are said to show."))

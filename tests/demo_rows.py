@@ -31,6 +31,7 @@ from annotation.models import (
 from tests.demo_loop import make_forecasts, make_releases, make_rounds, make_runs, make_sync
 from tests.demo_monitoring import make_monitoring
 from tests.demo_review import make_flagged
+from tests.demo_sources import make_sources
 from tests.factories import ImageFactory
 from webapp.roles import ensure_roles
 
@@ -80,6 +81,7 @@ def make_demo(
     make_forecasts(rng, rounds, brands)
     make_sync()
     make_monitoring(rng, brands)
+    make_sources(brands, people["operations"])
 
 
 def make_brands(rng: random.Random) -> list[Brand]:

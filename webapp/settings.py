@@ -286,6 +286,7 @@ SPECTACULAR_SETTINGS = {
         "ChannelEnum": "annotation.models.review.MissedRisk.Channel",
         "DeliveryChannelEnum": "active_learning.models.monitoring.Delivery.Channel",
         "SourceKindEnum": "active_learning.models.sources.Source.Kind",
+        "SourceSplitEnum": "active_learning.models.sources.Source.Split",
     },
 }
 

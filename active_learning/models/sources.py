@@ -25,6 +25,10 @@ class Source(models.Model):
         S3 = "s3", "S3 bucket"
         HTTP = "http", "list on the web"
 
+    class Split(models.TextChoices):
+        POOL = Image.Split.POOL.value, "pool"
+        TRAIN = Image.Split.TRAIN.value, "train"
+
     class WeakAnswer(models.TextChoices):
         NOTHING = "", "nothing"
         BRAND = "brand", "its brand"
@@ -44,8 +48,8 @@ class Source(models.Model):
     )
     split = models.CharField(
         max_length=10,
-        choices=[(Image.Split.POOL, "pool"), (Image.Split.TRAIN, "train")],
-        default=Image.Split.POOL,
+        choices=Split,
+        default=Split.POOL,
         help_text="pool: people are asked first; train: weak labels train as they are",
     )
     brand = models.ForeignKey(

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Value
 
 from annotation.keywords import phrases, plain, searches
 from annotation.models import Brand, Consensus, Feature, GuidelineVersion, Image, Task
@@ -65,15 +65,22 @@ def training_images(brand: Brand) -> QuerySet[Image]:
 
 
 def brand_mix(brand: Brand) -> Mix:
-    """Three queries, whatever the size."""
-    own = _count(training_images(brand))
-    pool, opened = (_count(_newest(split)) for split in (Image.Split.POOL, Image.Split.OPEN))
+    """One query, whatever the size."""
+    parts = {
+        "own": training_images(brand),
+        "pool": _newest(Image.Split.POOL),
+        "open": _newest(Image.Split.OPEN),
+    }
+    counts: dict[str, Counter[tuple[str, str]]] = {part: Counter() for part in parts}
+    first, *others = (_counted(part, images) for part, images in parts.items())
+    for part, source, category, n in first.union(*others, all=True):
+        counts[part][source, category or ""] = n
     return Mix(
-        images=sum(own.values()),
-        pool=sum(pool.values()),
-        opened=sum(opened.values()),
-        sources=_shares(*(_by(counts, 0) for counts in (own, pool, opened))),
-        categories=_shares(*(_by(counts, 1) for counts in (own, pool, opened)))[:CATEGORIES],
+        images=counts["own"].total(),
+        pool=counts["pool"].total(),
+        opened=counts["open"].total(),
+        sources=_shares(*(_by(found, 0) for found in counts.values())),
+        categories=_shares(*(_by(found, 1) for found in counts.values()))[:CATEGORIES],
     )
 
 
@@ -82,10 +89,16 @@ def _newest(split: str) -> QuerySet[Image]:
     return Image.objects.filter(pk__in=newest)
 
 
-def _count(images: QuerySet[Image]) -> Counter[tuple[str, str]]:
-    """By (source, category)."""
-    rows = images.order_by().values_list("source", "product__category").annotate(n=Count("pk"))
-    return Counter({(source, category or ""): n for source, category, n in rows})
+def _counted(part: str, images: QuerySet[Image]) -> QuerySet[Image, tuple[str, str, str, int]]:
+    """(part, source, category, images)."""
+    name = Value(part, output_field=CharField())
+    return (
+        images.order_by()
+        .annotate(part=name)
+        .values("part", "source", "product__category")
+        .annotate(n=Count("pk"))
+        .values_list("part", "source", "product__category", "n")
+    )
 
 
 def _by(counts: Counter[tuple[str, str]], place: int) -> Counter[str]:

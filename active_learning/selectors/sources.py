@@ -40,7 +40,7 @@ def runs() -> QuerySet[SourceRun]:
 
 
 def rows(*, page: list[Source], trust: Trust) -> list[SourceRow]:
-    newest = runs().filter(source__in=page).order_by("source", "-pk").distinct("source")
+    newest = runs().filter(source__in=page).order_by("source_id", "-pk").distinct("source_id")
     last = {run.source_id: run for run in newest}
     return [
         SourceRow(
