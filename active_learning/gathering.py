@@ -51,7 +51,7 @@ def gather(
     if total == 0:
         raise InputError("the source holds no pictures")
     batch = _batch(run)
-    work = _Work(run, batch, total, progress, should_stop)
+    work = _Work(run, total, progress, should_stop)
     try:
         ingest_rows(
             rows=work.rows(connector),
@@ -110,12 +110,11 @@ class _Work:
     def __init__(
         self,
         run: SourceRun,
-        batch: IngestBatch,
         total: int,
         progress: Progress,
         should_stop: Callable[[], bool],
     ) -> None:
-        self._run, self._batch, self._source = run, batch, run.source
+        self._run = run
         self._total, self._progress, self._should_stop = total, progress, should_stop
         self._before = _journal(run)
         self._folder = Path(run.output)
@@ -131,6 +130,8 @@ class _Work:
     def rows(self, connector: Connector) -> Iterator[Row | RefusedRow]:
         """The rows that were not done before, in the connector's order, with their files there;
         a few are fetched ahead."""
+        # Of boxed pictures every word is a label: a default is none.
+        default = None if connector.trusted else self._run.source
         waiting: deque[tuple[Entry | RefusedRow, Future | None]] = deque()
         threads = ThreadPoolExecutor(FETCHERS)
         try:
@@ -139,9 +140,9 @@ class _Work:
                 path = self._spool / str(number)
                 waiting.append((entry, threads.submit(_fetch, fetch, path) if fetch else None))
                 if len(waiting) > 2 * FETCHERS:
-                    yield self._ready(*waiting.popleft())
+                    yield _with_default(self._ready(*waiting.popleft()), default)
             while waiting:
-                yield self._ready(*waiting.popleft())
+                yield _with_default(self._ready(*waiting.popleft()), default)
         finally:
             threads.shutdown(cancel_futures=True)
 
@@ -195,7 +196,7 @@ class _Work:
                 path = result
                 row = replace(row, path=path)
         self._given.append((name, path))
-        return _with_default(row, self._source) if isinstance(row, Row) else row
+        return row
 
 
 def _fetch(fetch: Callable[[], bytes], path: Path) -> Path | Refusal:
@@ -207,9 +208,11 @@ def _fetch(fetch: Callable[[], bytes], path: Path) -> Path | Refusal:
     return path
 
 
-def _with_default(row: Row, source: Source) -> Row:
+def _with_default(row: Row | RefusedRow, source: Source | None) -> Row | RefusedRow:
     """With the source's weak label where the row has no word of its own."""
-    if row.brand or row.answer or row.boxes is not None or not source.weak_answer:
+    if isinstance(row, RefusedRow) or source is None or not source.weak_answer:
+        return row
+    if row.brand or row.answer or row.boxes is not None:
         return row
     if source.brand is not None and source.weak_answer == Source.WeakAnswer.BRAND:
         return replace(row, brand=source.brand.key)

@@ -11,7 +11,7 @@ from annotation.keywords import phrases, plain, searches
 from annotation.models import Brand, Consensus, Feature, GuidelineVersion, Image, Task
 
 NEWEST = 20_000  # images of the pool, and of the open set, that stand for what is online
-CATEGORIES = 12  # shown
+SOURCES, CATEGORIES = 30, 12  # shown
 TITLES = 5_000  # newest training images of the brand whose titles are read
 KEY_KINDS = (Feature.Kind.STYLE, Feature.Kind.PATTERN, Feature.Kind.DESIGN)
 
@@ -79,7 +79,7 @@ def brand_mix(brand: Brand) -> Mix:
         images=counts["own"].total(),
         pool=counts["pool"].total(),
         opened=counts["open"].total(),
-        sources=_shares(*(_by(found, 0) for found in counts.values())),
+        sources=_shares(*(_by(found, 0) for found in counts.values()))[:SOURCES],
         categories=_shares(*(_by(found, 1) for found in counts.values()))[:CATEGORIES],
     )
 

@@ -11,6 +11,8 @@ from active_learning.sentences import Sentence
 from annotation.cards import brand_names
 from annotation.models import SetAside
 
+SHOWN = 50  # figures of one table
+
 
 @dataclass(frozen=True)
 class SourceRow:
@@ -54,29 +56,29 @@ def rows(*, page: list[Source], trust: Trust) -> list[SourceRow]:
 
 
 def by_hand(trust: Trust) -> list[NamedFigure]:
-    """Measured names of images that no source has: taken in by `manage.py ingest`."""
-    return [
+    """Measured names of images that no source has: taken in by `manage.py ingest`. Those with most
+    answers."""
+    found = [
         NamedFigure(name, figure, trust.against(name, None))
         for (name, brand), figure in trust.rightness.items()
         if not brand and name not in trust.rules
     ]
+    return sorted(found, key=lambda row: -(row.figure.n or 0))[:SHOWN]
 
 
 def by_brand(source: Source, trust: Trust) -> list[NamedFigure]:
-    """Of one source, the brands with answers enough, least right first."""
-    found = {
-        brand: figure
+    """Of one source, the brands with answers enough that are least right."""
+    found = [
+        (brand, figure)
         for (name, brand), figure in trust.rightness.items()
         if name == source.name and brand
-    }
-    names = brand_names(found)
-    return sorted(
-        (
-            NamedFigure(names.get(brand, brand), figure, trust.against(source.name, brand))
-            for brand, figure in found.items()
-        ),
-        key=lambda row: row.figure.value,
-    )
+    ]
+    found = sorted(found, key=lambda row: row[1].value)[:SHOWN]
+    names = brand_names(brand for brand, _ in found)
+    return [
+        NamedFigure(names.get(brand, brand), figure, trust.against(source.name, brand))
+        for brand, figure in found
+    ]
 
 
 def refusals(run: SourceRun) -> QuerySet[SetAside]:

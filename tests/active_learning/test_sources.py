@@ -151,6 +151,15 @@ def test_the_default_weak_label_gives_way_to_what_a_row_says(root, acme):
     assert not Label.objects.exists()
 
 
+def test_a_weak_label_never_becomes_a_label_of_a_boxed_folder(root):
+    (root / "images").mkdir()
+    (root / "classes.txt").write_text("acme\n")
+    picture(1).save(root / "images" / "1.jpg")  # of which nobody boxed anything
+    gather(sources.request_run(source=add(weak_answer="none")))
+    assert Image.objects.get().weak_answer == ""
+    assert not Label.objects.exists()
+
+
 def test_one_bad_picture_of_a_web_list_loses_nothing_else(settings):
     settings.SOURCE_HTTP_PRIVATE = True
     with serve() as web:

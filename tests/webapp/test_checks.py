@@ -32,6 +32,8 @@ def test_a_complete_installation_has_no_fault():
         ({"MONITORING_LEAST_IMAGES": 5}, "webapp.E009"),
         ({"MONITORING_QUESTION_HOURS": -1.0}, "webapp.E009"),
         ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E010"),
+        ({"SOURCE_LEAST_RIGHTNESS": 1.5}, "webapp.E011"),
+        ({"SOURCE_LEAST_ANSWERS": 0}, "webapp.E011"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
