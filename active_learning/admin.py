@@ -114,3 +114,17 @@ class ShadowAdmin(ReadOnlyAdmin):
     list_display = ["id", "release", "state", "ends_at", "champion", "finished_at"]
     list_filter = ["state"]
     list_select_related = ["release", "champion"]
+
+
+@admin.register(models.Source)
+class SourceAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "connector", "brand", "schedule", "enabled"]
+    list_filter = ["kind", "connector", "enabled"]
+    list_select_related = ["brand"]
+
+
+@admin.register(models.SourceRun)
+class SourceRunAdmin(ReadOnlyAdmin):
+    list_display = ["id", "source", "state", "trigger", "attempts", "created_at", "finished_at"]
+    list_filter = ["state", "trigger"]
+    list_select_related = ["source"]

@@ -13,8 +13,9 @@ from active_learning import lineage, manifests
 from active_learning.dataset_changes import changes_since
 from active_learning.manifests import Known, Listed
 from active_learning.models import DatasetVersion, ModelKind, Selection
+from active_learning.rightness import LeftOut
 from annotation.models import Consensus, Flag, Image, Label, Task
-from annotation.models.image import LEARNED_SPLITS
+from annotation.models.image import LEARNED_SPLITS, TRAINING_SPLITS
 from annotation.tasking import OPEN
 from ml.manifest import VARIATIONS, Manifest
 
@@ -23,27 +24,30 @@ BUSY = (*OPEN, Task.State.ANSWERED)
 
 def freeze_dataset() -> DatasetVersion:
     """Freeze what is known of the images of `train` and `val`: the sources' word, and above it
-    the trusted answers. What nobody can vouch for is left out.
+    the trusted answers. What nobody can vouch for is left out, and the word of sources that is too
+    often wrong; which and why is kept.
 
     The same labels give the same version, whoever asks and however often; its lineage is that of
     the first time.
     """
     # Taken first: a label that lands while the images are read may be in, and counts as new.
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
-    origins = lineage.Draft()
+    origins, left_out = lineage.Draft(), LeftOut()
 
     def to_row(known: Known, brands: Listed) -> dict[str, Any] | None:
-        row = _training_row(known, brands)
+        row = _training_row(_believed(known, left_out), brands)
         if row is not None:
             origins.add(known, row)
         return row
 
     manifest = manifests.build(_training_images(), to_row, with_labels=True)
     version = DatasetVersion.objects.filter(sha256=manifest.sha256).first()
-    return version or _create(manifest, origins.table(), labels_until)
+    return version or _create(manifest, origins.table(), labels_until, left_out.as_json())
 
 
-def _create(manifest: Manifest, origins: pa.Table, labels_until: int) -> DatasetVersion:
+def _create(
+    manifest: Manifest, origins: pa.Table, labels_until: int, left_out: list[dict]
+) -> DatasetVersion:
     parent = DatasetVersion.objects.first()
     # Somebody who froze the same at the same moment may have been first: theirs stands.
     version, _ = DatasetVersion.objects.get_or_create(
@@ -56,6 +60,7 @@ def _create(manifest: Manifest, origins: pa.Table, labels_until: int) -> Dataset
             "labels_until": labels_until,
             "lineage_sha256": lineage.write(origins),
             "changes": changes_since(parent, manifest),
+            "left_out": left_out,
             "parent": parent,
         },
     )
@@ -64,7 +69,21 @@ def _create(manifest: Manifest, origins: pa.Table, labels_until: int) -> Dataset
 
 def training_manifest(*, without: Collection[int] = ()) -> Manifest:
     """What is known of the images of `train` and `val`, but for some by id."""
-    return manifests.build(_training_images().exclude(pk__in=without), _training_row)
+    left_out = LeftOut()
+    return manifests.build(
+        _training_images().exclude(pk__in=without),
+        lambda known, brands: _training_row(_believed(known, left_out), brands),
+    )
+
+
+def _believed(known: Known, left_out: LeftOut) -> Known:
+    """What is known, without the source's word where that may not train unseen."""
+    weak = known["weak_answer"]
+    if Task.Kind.BRAND in known or not weak:
+        return known
+    if not left_out.takes(known["source"], known["weak_brand"]):
+        return known
+    return {**known, "weak_answer": "", "weak_brand": None}
 
 
 def _training_images() -> QuerySet[Image]:

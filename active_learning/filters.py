@@ -20,6 +20,8 @@ from active_learning.models import (
     Round,
     Scan,
     Selection,
+    Source,
+    SourceRun,
     TrainingRun,
 )
 from annotation.filters import brand_filter, choice_filter, sort_filter
@@ -40,6 +42,8 @@ STRATEGIES = [
     ("small_logo", _("small logos")),
     ("detector_false_alarm", _("detector false alarms")),
     ("near_threshold", _("near the threshold")),
+    ("detection_set", _("for the detection set")),
+    ("source_check", _("check of a source")),
 ]
 
 
@@ -137,6 +141,29 @@ class ExportFilter(filters.FilterSet):
 
     class Meta:
         model = DatasetExport
+        fields: list[str] = []
+
+
+class SourceFilter(filters.FilterSet):
+    kind = choice_filter(Source.Kind.choices, _("Kind"))
+    connector = choice_filter(Source.Connector.choices, _("Connector"))
+    brand = brand_filter("brand")
+    enabled = filters.BooleanFilter(
+        label=_("Switched on"),
+        widget=forms.Select(choices=[("", _("any")), ("true", _("yes")), ("false", _("no"))]),
+    )
+
+    class Meta:
+        model = Source
+        fields: list[str] = []
+
+
+class SourceRunFilter(filters.FilterSet):
+    source = filters.CharFilter(field_name="source__name", label=_("Source"))
+    state = choice_filter(JobState.choices, _("State"))
+
+    class Meta:
+        model = SourceRun
         fields: list[str] = []
 
 

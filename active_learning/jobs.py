@@ -27,6 +27,7 @@ from active_learning.models import (
     Forecast,
     JobState,
     Scan,
+    SourceRun,
     TrainingRun,
     Worth,
 )
@@ -44,6 +45,7 @@ MODELS: tuple[type[Job], ...] = (
     Explanation,
     Forecast,
     Worth,
+    SourceRun,
 )
 
 TRANSITIONS = {
@@ -212,6 +214,7 @@ def _tell(model: type[Job], pk: int) -> None:
         Worth: tasks.run_worth,
         DatasetExport: tasks.run_export,
         Explanation: tasks.run_explanation,
+        SourceRun: tasks.run_source,
     }
     if model is EmbeddingRun and EmbeddingRun.objects.filter(pk=pk).exclude(picture="").exists():
         told[model] = tasks.run_picture  # somebody waits for it: not behind a scan

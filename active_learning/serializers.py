@@ -253,6 +253,7 @@ class DatasetSerializer(serializers.ModelSerializer):
     counts = serializers.DictField()
     brands = serializers.ListField(child=serializers.CharField())
     changes = serializers.DictField()
+    left_out = serializers.SerializerMethodField()
 
     class Meta:
         model = models.DatasetVersion
@@ -264,9 +265,13 @@ class DatasetSerializer(serializers.ModelSerializer):
             "labels_until",
             "lineage_sha256",
             "changes",
+            "left_out",
             "parent",
             "created_at",
         ]
+
+    def get_left_out(self, dataset: models.DatasetVersion) -> list[dict[str, Any]]:
+        return [row | {"why": in_sentence(row["why"])} for row in dataset.left_out]
 
 
 class MeasurementSerializer(serializers.ModelSerializer):

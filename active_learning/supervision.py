@@ -113,7 +113,7 @@ def _fail(job: Job, lease: uuid.UUID, code: int, words: str) -> None:
     """Bad input stays bad; anything else may be this machine's bad moment."""
     if code < 0:
         words = f"killed by signal {-code}\n{words}".rstrip()
-    error = words.removeprefix("error: ") or f"exit code {code}"
+    error = words.removeprefix("error: ").removeprefix("CommandError: ") or f"exit code {code}"
     attempts = job.attempts + 1
     if code == EXIT_INPUT or attempts >= ATTEMPTS:
         jobs.move(job, JobState.FAILED, lease=lease, error=error, attempts=attempts)

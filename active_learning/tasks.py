@@ -18,6 +18,7 @@ from active_learning import (
     rounds,
     scans,
     shadow_ends,
+    sources,
     training,
     triggers,
     worth,
@@ -128,3 +129,13 @@ def deliver_due() -> None:
 @shared_task
 def mirror_runs() -> None:
     mirroring.mirror_due()
+
+
+@shared_task
+def run_source(run_id: int) -> None:
+    sources.run(run_id=run_id)
+
+
+@shared_task
+def start_sources() -> None:
+    sources.start_due()

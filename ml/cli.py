@@ -7,11 +7,9 @@ Exit codes: 0; 2 bad input, one line on stderr; 75 stopped by SIGTERM or Ctrl-C,
 import argparse
 import json
 import logging
-import signal
 import sys
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from ml.bench.cli import add_parser as add_bench
@@ -25,25 +23,11 @@ from ml.files import UNWRITABLE, write_atomically
 from ml.forecast.cli import add_parsers as add_forecasts
 from ml.options import read_config
 from ml.progress import Progress
+from ml.stop import Stop
 from ml.synth.cli import add_parser as add_synth
 
 EXIT_INPUT = 2
 EXIT_STOPPED = 75
-
-
-class Stop:
-    """True once the process was asked to stop; the work then ends at its next safe point."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-
-    def __call__(self) -> bool:
-        return self._asked
 
 
 class Parser(argparse.ArgumentParser):

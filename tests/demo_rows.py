@@ -38,6 +38,7 @@ from tests.demo_loop import (
 )
 from tests.demo_monitoring import make_monitoring
 from tests.demo_review import make_flagged
+from tests.demo_sources import make_sources
 from tests.factories import ImageFactory
 from webapp.roles import ensure_roles
 
@@ -88,6 +89,7 @@ def make_demo(
     make_forecasts(rng, rounds, brands)
     make_sync()
     make_monitoring(rng, brands)
+    make_sources(brands, people["operations"])
 
 
 def make_brands(rng: random.Random) -> list[Brand]:

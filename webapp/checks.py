@@ -21,6 +21,7 @@ def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
         *_alerts(),
         *_shadow(),
         *_monitoring(),
+        *_sources(),
     ]
 
 
@@ -118,6 +119,20 @@ def _monitoring() -> list[CheckMessage]:
     }
     return [
         Error(f"{name} is not between {low} and {high}.", id="webapp.E009")
+        for name, (low, high) in allowed.items()
+        if not low <= getattr(settings, name) <= high
+    ]
+
+
+def _sources() -> list[CheckMessage]:
+    """Bounds that no source could meet, or that mean nothing."""
+    allowed = {
+        "SOURCE_LEAST_RIGHTNESS": (0, 0.99),
+        "SOURCE_LEAST_ANSWERS": (1, float("inf")),
+        "KEY_STYLE_IMAGES": (0, float("inf")),
+    }
+    return [
+        Error(f"{name} is not between {low} and {high}.", id="webapp.E013")
         for name, (low, high) in allowed.items()
         if not low <= getattr(settings, name) <= high
     ]

@@ -47,6 +47,12 @@ PLACES = (
         ("release", "model", "model-versions", "compare-releases", "compare-image", "shadow"),
     ),
     ("datasets", _("Datasets"), STAFF, ("dataset",)),
+    (
+        "sources",
+        _("Sources"),
+        STAFF,
+        ("source", "source-new", "source-change", "source-run-detail"),
+    ),
     ("monitoring", _("Monitoring"), STAFF, ("alerts",)),
     ("label-studio", _("Label Studio"), ENGINEERS, ()),
     ("missed", _("Missed risks"), STAFF, ("missed-enter", "missed-import")),

@@ -161,6 +161,7 @@ CELERY_TASK_ROUTES = {
     "active_learning.tasks.run_worth": {"queue": "scan"},
     "active_learning.tasks.fill_embeddings": {"queue": "scan"},
     "active_learning.tasks.run_export": {"queue": "scan"},
+    "active_learning.tasks.run_source": {"queue": "scan"},
     "active_learning.tasks.run_training": {"queue": "train"},
 }
 # A task not acknowledged within this time is delivered again. Jobs hold a lease in the database,
@@ -199,6 +200,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "take in from sources that are due": {
+        "task": "active_learning.tasks.start_sources",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "tell MLflow of runs": {"task": "active_learning.tasks.mirror_runs", "schedule": 60.0},
     "push tasks": {"task": "annotation.tasks.push_tasks", "schedule": 3.0},
     "work off the inbox": {"task": "annotation.tasks.process_inbox", "schedule": 3.0},
@@ -216,12 +222,13 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", default="")  # of sources' buckets too
 if S3_BUCKET := env.str("S3_BUCKET", default=""):
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "endpoint_url": S3_ENDPOINT_URL or None,
         },
     }
 
@@ -284,6 +291,8 @@ SPECTACULAR_SETTINGS = {
         "MeasureEnum": "active_learning.models.monitoring.Measure",
         "ChannelEnum": "annotation.models.review.MissedRisk.Channel",
         "DeliveryChannelEnum": "active_learning.models.monitoring.Delivery.Channel",
+        "SourceKindEnum": "active_learning.models.sources.Source.Kind",
+        "SourceSplitEnum": "active_learning.models.sources.Source.Split",
     },
 }
 
@@ -330,6 +339,15 @@ MLFLOW_EXPERIMENT = env.str("MLFLOW_EXPERIMENT", default="touchstone")
 # them. What has been placed stays where it is, so set it once, to the day the platform begins to
 # count; the default suits an installation of this version.
 BUSINESS_CUTOFF = _day("BUSINESS_CUTOFF", "2026-01-01")
+
+# Where images come from, and how far what is said of them is believed.
+SOURCE_FOLDERS = env.list("SOURCE_FOLDERS", default=[str(HOME / "incoming")])  # they may read these
+SOURCE_HTTP_PRIVATE = env.bool("SOURCE_HTTP_PRIVATE", default=False)  # may be in our network
+# Lower end of a source's rightness below which its weak labels train nothing; 0: they always do.
+SOURCE_LEAST_RIGHTNESS = env.float("SOURCE_LEAST_RIGHTNESS", default=0.5)
+SOURCE_LEAST_ANSWERS = env.int("SOURCE_LEAST_ANSWERS", default=30)  # blind ones: measured
+SOURCE_UNMEASURED = env.bool("SOURCE_UNMEASURED", default=True)  # they train until measured
+KEY_STYLE_IMAGES = env.int("KEY_STYLE_IMAGES", default=20)  # of fewer, a brand's style needs more
 
 # How far people's answers are trusted, and what it costs to be surer.
 GOLD_RATE = env.float("GOLD_RATE", default=0.08)  # share of tasks whose answer is known; 0: none

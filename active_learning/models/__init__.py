@@ -17,6 +17,7 @@ from active_learning.models.monitoring import Alert, Delivery, Measure, Measurem
 from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
 from active_learning.models.rounds import Round, RoundStep, Selection
 from active_learning.models.shadows import Shadow
+from active_learning.models.sources import Source, SourceRun
 
 __all__ = [
     "Alert",
@@ -41,6 +42,8 @@ __all__ = [
     "Scan",
     "Selection",
     "Shadow",
+    "Source",
+    "SourceRun",
     "TrainingRun",
     "Worth",
 ]

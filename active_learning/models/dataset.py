@@ -26,6 +26,11 @@ class DatasetVersion(models.Model):
         help_text="against the parent: {added, removed, answers, boxes, variation, split: rows,"
         " examples}; empty where there is none to compare with",
     )
+    left_out = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="weak labels that trained nothing: [{source, brand, rows, why: sentence}]",
+    )
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )

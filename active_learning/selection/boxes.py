@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from django.db.models import QuerySet
 
 from active_learning.models import Round, Selection
 from active_learning.selection.pool import Scanned, brands_by_key
@@ -90,32 +91,44 @@ class _Seen:
         return np.array([c / area[pk] for c, pk in zip(covered, ids, strict=True)])
 
 
-def _misses(round_: Round, budget: int) -> Iterator[Selection]:
-    """Images with a trusted answer for a brand that has a registered mark, not boxed yet; those
-    where the detector had found least first."""
-    brands = Brand.objects.filter(
+def unboxed() -> QuerySet[Consensus]:
+    """Trusted answers of labelers for a brand that has a registered mark, whose image nobody has
+    boxed or been asked to."""
+    registered = Brand.objects.filter(
         guidelines__state="published", guidelines__features__registered=True
-    ).in_bulk()
-    answered = (
+    )
+    return (
         Consensus.objects.filter(
             kind=Task.Kind.BRAND,
             trusted=True,
-            brand__in=brands,
+            brand__in=registered,
             image__split__in=["train", "val"],
         )
         .exclude(image__tasks__kind=Task.Kind.BOXES)
         .exclude(image__consensus__kind=Task.Kind.BOXES)
         .exclude(has_logo=False)
         .filter(decided_by__source="labeler")
-        .select_related("decided_by__task")
+        .select_related("brand", "decided_by__task")
         .order_by("pk")
     )
+
+
+def box_proposal(consensus: Consensus) -> dict:
+    """What the model thought when the brand was asked, for the box task of that brand."""
+    asked = consensus.decided_by.task
+    brand = consensus.brand
+    return (asked.proposal if asked else {}) | ({"brand": brand.key} if brand else {})
+
+
+def _misses(round_: Round, budget: int) -> Iterator[Selection]:
+    """Images of `unboxed`; those where the detector had found least first."""
     rows = []
-    for consensus in answered:
-        brand = brands[consensus.brand_id]
-        proposal = consensus.decided_by.task.proposal if consensus.decided_by.task else {}
-        found = [box["score"] for box in proposal.get("boxes", []) if box["brand"] == brand.key]
-        rows.append((max(found, default=0.0), consensus.image_id, brand, proposal))
+    for consensus in unboxed():
+        proposal = box_proposal(consensus)
+        found = [
+            box["score"] for box in proposal.get("boxes", []) if box["brand"] == proposal["brand"]
+        ]
+        rows.append((max(found, default=0.0), consensus.image_id, consensus.brand, proposal))
     if not rows:
         return
     value = detector_misses(np.array([found for found, *_ in rows]))
@@ -127,5 +140,5 @@ def _misses(round_: Round, budget: int) -> Iterator[Selection]:
             image_id,
             Choice(int(row), "detector_miss", float(value[row]), rank, None, None),
             focus_brand=brand,
-            proposal=proposal | {"brand": brand.key},
+            proposal=proposal,
         )

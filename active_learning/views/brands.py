@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 
 from active_learning.estimates import probe_counts
 from active_learning.measures import wilson
+from active_learning.selectors import brand_sources, registry
 from active_learning.selectors import brands as selectors
-from active_learning.selectors import registry
 from annotation import selectors as annotation
 from annotation.access import EVERYBODY, STAFF, PageRequest, Role, may, roles_allowed
 from annotation.cards import label_cards
@@ -15,7 +15,7 @@ from annotation.filters import BrandFilter
 from annotation.guidelines import OPEN
 from annotation.labelstudio.guideline import markdown
 from annotation.listing import Listing, listing
-from annotation.models import Brand
+from annotation.models import Brand, GuidelineVersion
 from annotation.selectors import guidelines
 
 RECENT = 24
@@ -37,7 +37,7 @@ def brand_list(request: PageRequest) -> HttpResponse:
 @roles_allowed(*EVERYBODY)
 def brand_detail(request: PageRequest, key: str) -> HttpResponse:
     """A brand's guideline, and how we do on it."""
-    brand = get_object_or_404(annotation.brands(), key=key)
+    brand = get_object_or_404(Brand, key=key)
     guideline = annotation.guideline(brand=brand)
     context = {
         "brand": brand,
@@ -47,7 +47,7 @@ def brand_detail(request: PageRequest, key: str) -> HttpResponse:
     }
     # How we do on it would tell a labeler what the model thinks; drafts are not theirs to see.
     if may(request.user, STAFF):
-        context |= _figures(brand) | _versions(request, brand)
+        context |= _figures(brand) | _versions(request, brand) | _sources(brand, guideline)
     return render(request, "brands/detail.html", context)
 
 
@@ -57,6 +57,14 @@ def _versions(request: PageRequest, brand: Brand) -> dict:
         "versions": history,
         "open_draft": next((version for version in history if version.state in OPEN), None),
         "may_write": may(request.user, [Role.OPERATIONS]),
+    }
+
+
+def _sources(brand: Brand, guideline: GuidelineVersion | None) -> dict:
+    return {
+        "mix": brand_sources.brand_mix(brand),
+        "key_styles": brand_sources.key_styles(brand, guideline),
+        "newest": brand_sources.NEWEST,
     }
 
 

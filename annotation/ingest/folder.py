@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from django.utils import timezone
@@ -10,7 +11,7 @@ from annotation.ingest.brands import BrandList, ListingPolicy, to_be_listed
 from annotation.ingest.formats import BOX_FORMATS, detect_format, open_source
 from annotation.ingest.reading import read_batches
 from annotation.ingest.report import IngestReport
-from annotation.ingest.rows import Row, Showing, Source
+from annotation.ingest.rows import RefusedRow, Row, Showing, Source
 from annotation.ingest.workers import Workers
 from annotation.ingest.writing import Writer, Written
 from annotation.models import Image, IngestBatch
@@ -79,6 +80,33 @@ def ingest_folder(
     batch.set_aside.exclude(path__in=[name for name, _ in report.set_aside]).delete()
     _close_batch(batch, report, IngestBatch.State.DONE)
     return report
+
+
+def ingest_rows(
+    *,
+    rows: Iterable[Row | RefusedRow],
+    batch: IngestBatch,
+    trusted: bool = False,
+    size: int,
+    after: Callable[[int], None],
+    processes: int | None = None,
+) -> None:
+    """Read rows into a batch as they come, once. What they did is in the database: the batch's
+    images, and what it set aside. Given again, rows change nothing, and one that is taken now is
+    no longer set aside.
+
+    Args:
+        size: rows written at a time.
+        after: called with how many rows were written or set aside, each time that is committed.
+        trusted, processes: as for `ingest_folder`.
+    """
+    writer = Writer(batch=batch, brands=BrandList(), trusted=trusted)
+    with Workers(processes) as workers:
+        for files, unread in read_batches(rows, workers, size=size):
+            refused = {name for name, _ in writer.write(files, unread).refused}
+            taken = {file.row.name for file in files} - refused
+            batch.set_aside.filter(path__in=taken).delete()
+            after(len(files) + len(unread))
 
 
 def _checked(*, directory: Path, source: str, split: str) -> Path:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from annotation.ingest.decode import Picture, Refusal, file_sha256, read_picture
-from annotation.ingest.rows import RefusedRow, Row, Source
+from annotation.ingest.rows import RefusedRow, Row
 from annotation.ingest.workers import Workers
 from annotation.ingest.writing import ReadFile
 from annotation.models import Image
@@ -16,13 +16,15 @@ BATCH = 256
 ReadBatch = tuple[list[ReadFile], list[tuple[str, str]]]
 
 
-def read_batches(source: Source, workers: Workers) -> Iterator[ReadBatch]:
-    """Batches of read files with the (file, reason) of those refused.
+def read_batches(
+    source: Iterable[Row | RefusedRow], workers: Workers, *, size: int = BATCH
+) -> Iterator[ReadBatch]:
+    """Batches of read files with the (file, reason) of those refused, in the order of their rows.
 
     Files are hashed first, and only those whose image is not known are decoded: a run that
     continues another passes over what that one did.
     """
-    hashing = _ahead((_start_hashing(rows, workers) for rows in _batched(source)), 2)
+    hashing = _ahead((_start_hashing(rows, workers) for rows in _batched(source, size)), 2)
     decoding = _ahead((_start_decoding(collect(), workers) for collect in hashing), 1)
     for collect in decoding:
         yield collect()
@@ -76,9 +78,9 @@ def _printable(name: str, reason: str) -> tuple[str, str]:
     return name[:500], reason[:200]
 
 
-def _batched(source: Source) -> Iterator[list[Row | RefusedRow]]:
+def _batched(source: Iterable[Row | RefusedRow], size: int) -> Iterator[list[Row | RefusedRow]]:
     rest = iter(source)
-    while batch := list(islice(rest, BATCH)):
+    while batch := list(islice(rest, size)):
         yield batch
 
 

@@ -2,7 +2,8 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from annotation.ingest import rows
@@ -19,21 +20,29 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = set(required) - set(reader.fieldnames or ())
-            if missing:
-                raise InputError(f"{path}: no column {sorted(missing)[0]!r}")
-            for line in reader:
-                # PostgreSQL stores no NUL in a text.
-                yield {
-                    name: (value or "").replace("\0", "").strip()
-                    for name, value in line.items()
-                    if isinstance(name, str)
-                }
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
+            yield from csv_lines(file, required, place=str(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+
+
+def csv_lines(
+    text: Iterable[str], required: tuple[str, ...], *, place: str
+) -> Iterator[dict[str, str]]:
+    """As `read_csv`, of lines of text from `place`."""
+    try:
+        reader = csv.DictReader(text)
+        missing = set(required) - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(f"{place}: no column {sorted(missing)[0]!r}")
+        for line in reader:
+            # PostgreSQL stores no NUL in a text.
+            yield {
+                name: (value or "").replace("\0", "").strip()
+                for name, value in line.items()
+                if isinstance(name, str)
+            }
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{place}: not a CSV file in UTF-8: {error}") from error
 
 
 class ProductTable:
@@ -52,30 +61,9 @@ class ProductTable:
                 yield RefusedRow(line["file"], str(refusal))
 
     def _row(self, line: dict[str, str]) -> Row:
-        def get(name: str) -> str:
-            return line.get(name, "")
-
+        row = product_row(line, name=line["file"], path=rows.locate(self._directory, line["file"]))
         boxes, frame = boxes_of(self._boxes.get(line["file"]))
-        kinds = [get("category"), get("article_type")]
-        if get("answer") == "brand" and not line["brand"]:
-            raise Refusal("answer is brand, but no brand is given")
-        return Row(
-            name=line["file"],
-            path=rows.locate(self._directory, line["file"]),
-            product=rows.short(get("product") or get("id") or line["file"], 120, "product"),
-            brand=rows.short(line["brand"], 120, "brand"),
-            title=get("title"),
-            category=rows.short(" > ".join(filter(None, kinds)), 120, "category"),
-            merchant=rows.short(get("merchant"), 120, "merchant"),
-            price=rows.price(get("price")),
-            answer=rows.answer(get("answer")),
-            variation=rows.variation(get("variation")),
-            has_logo=rows.truth(get("has_logo"), "has_logo"),
-            risk=rows.risk(get("risk")),
-            attack=rows.short(get("attack"), 30, "attack"),
-            boxes=boxes,
-            frame=frame,
-        )
+        return replace(row, boxes=boxes, frame=frame)
 
 
 class BoxTable:
@@ -112,6 +100,39 @@ class GarmentTable:
                 )
             except Refusal as refusal:
                 yield RefusedRow(line["file"], str(refusal))
+
+
+def product_row(line: Mapping[str, str], *, name: str, path: Path, key: str = "") -> Row:
+    """What a line with the columns of `products.csv` says; a missing column says nothing.
+
+    Args:
+        key: the product's where the line gives none; by default the file's name.
+
+    Raises:
+        Refusal: a value cannot be.
+    """
+
+    def get(column: str) -> str:
+        return line.get(column, "")
+
+    kinds = [get("category"), get("article_type")]
+    if get("answer") == "brand" and not get("brand"):
+        raise Refusal("answer is brand, but no brand is given")
+    return Row(
+        name=name,
+        path=path,
+        product=rows.short(get("product") or get("id") or key or name, 120, "product"),
+        brand=rows.short(get("brand"), 120, "brand"),
+        title=get("title"),
+        category=rows.short(" > ".join(filter(None, kinds)), 120, "category"),
+        merchant=rows.short(get("merchant"), 120, "merchant"),
+        price=rows.price(get("price")),
+        answer=rows.answer(get("answer")),
+        variation=rows.variation(get("variation")),
+        has_logo=rows.truth(get("has_logo"), "has_logo"),
+        risk=rows.risk(get("risk")),
+        attack=rows.short(get("attack"), 30, "attack"),
+    )
 
 
 def boxed_row(

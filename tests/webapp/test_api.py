@@ -11,7 +11,8 @@ from annotation.models import Brand, Label, LabelStudioAccount
 
 LISTS = ("brands", "images", "tasks", "labels", "rounds", "forecasts", "selections",
          "training-runs", "releases", "model-versions", "evaluations", "scans",
-         "datasets", "dataset-exports", "measurements", "alerts")  # fmt: skip
+         "datasets", "dataset-exports", "measurements", "alerts", "sources",
+         "source-runs")  # fmt: skip
 
 
 @pytest.fixture

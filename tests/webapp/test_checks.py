@@ -34,6 +34,8 @@ def test_a_complete_installation_has_no_fault():
         ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E010"),
         ({"SHADOW_HOURS": -1}, "webapp.E011"),
         ({"SHADOW_LEAST_IMAGES": 0}, "webapp.E012"),
+        ({"SOURCE_LEAST_RIGHTNESS": 1.5}, "webapp.E013"),
+        ({"SOURCE_LEAST_ANSWERS": 0}, "webapp.E013"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

@@ -8,7 +8,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from active_learning.models import ColdStart, DatasetVersion, Forecast, Round, TrainingRun
+from active_learning.models import (
+    ColdStart,
+    DatasetVersion,
+    Forecast,
+    Round,
+    SourceRun,
+    TrainingRun,
+)
 from annotation.models import Flag, GuidelineVersion, Image, Label, Question
 
 QUERIES = 15
@@ -71,6 +78,14 @@ def addresses() -> dict[str, str]:
         "label-studio": reverse("label-studio"),
         "missed risks": reverse("missed"),
         "licences": reverse("licences"),
+        "sources": reverse("sources"),
+        "sources, filtered": reverse("sources") + "?kind=keywords&enabled=true",
+        "new source": reverse("source-new"),
+        "source": reverse("source", args=["product_table"]),
+        "source, to change": reverse("source-change", args=["search-northwind"]),
+        "run of a source": reverse(
+            "source-run-detail", args=[SourceRun.objects.get(state="succeeded").pk]
+        ),
         "monitoring": reverse("monitoring"),
         "monitoring, filtered": reverse("monitoring") + "?name=override_rate&state=ok",
         "alerts": reverse("alerts"),
@@ -125,7 +140,8 @@ def test_empty_pages_say_what_to_do_next(log_in, language):
     client = log_in("ml_engineer")
     client.cookies["touchstone_language"] = language
     for name in ("home", "rounds", "labels", "images", "brands", "training", "datasets", "models",
-                 "model-versions", "label-studio", "monitoring", "alerts", "my-work"):  # fmt: skip
+                 "model-versions", "label-studio", "monitoring", "alerts", "my-work",
+                 "sources"):  # fmt: skip
         response = client.get(reverse(name))
         assert response.status_code == 200, name
         assert 'class="empty"' in response.content.decode(), name

@@ -104,6 +104,13 @@ OPEN_TO = {
     **dict.fromkeys(["monitoring", "alerts", "acknowledge-alert", "alert-acknowledge"], STAFF),
     **dict.fromkeys(["measurement-list", "measurement-detail"], STAFF),
     **dict.fromkeys(["alert-list", "alert-detail"], STAFF),
+    **dict.fromkeys(["sources", "source", "source-new", "source-change", "source-run"], STAFF),
+    **dict.fromkeys(["source-check", "source-run-detail", "source-run-cancel"], STAFF),
+    **dict.fromkeys(["source-run-resume", "api-source-list", "api-source-detail"], STAFF),
+    **dict.fromkeys(["api-source-run", "api-source-check", "api-source-run-list"], STAFF),
+    **dict.fromkeys(["api-source-run-detail", "api-source-run-cancel"], STAFF),
+    **dict.fromkeys(["api-source-run-refusals", "api-brand-sources-detail"], STAFF),
+    **dict.fromkeys(["boxes-ask", "api-detection-set-list"], ENGINEERS),
 }
 # Names that a page and an action of the API share.
 SHARED = {"round-cancel", "round-retry", "release-promote", "forecast-open"}
@@ -131,6 +138,8 @@ POSTED = {
     "acknowledge-alert", "alert-acknowledge",
     "cold-start-begin", "cold-start-cancel", "cold-start-resume", "coldstart-cancel",
     "coldstart-resume", "shadow-begin", "shadow-end", "api-shadow-end",
+    "source-run", "source-check", "source-run-cancel", "source-run-resume", "boxes-ask",
+    "api-source-run", "api-source-check", "api-source-run-cancel", "api-detection-set-list",
 }  # fmt: skip
 
 
@@ -187,7 +196,7 @@ def address(route: str) -> str:
         values["pk"] = uuid.uuid4()  # nobody's
     text = route
     for name, value in values.items():
-        for kind in ("int:", "str:", "path:", "uuid:"):
+        for kind in ("int:", "str:", "slug:", "path:", "uuid:"):
             text = text.replace(f"<{kind}{name}>", str(value))
     return f"/{text}"
 

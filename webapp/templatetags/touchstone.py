@@ -99,6 +99,7 @@ WORDS = {
     "webhook": gettext_lazy("webhook"),
     "email": gettext_lazy("e-mail"),
     "returned": gettext_lazy("given back"),
+    "schedule": gettext_lazy("schedule"),
     "labeler": gettext_lazy("labeler"),
     "operations": gettext_lazy("operations staff"),
     "ml_engineer": gettext_lazy("ML engineer"),
