@@ -1,5 +1,6 @@
 """What `manage.py check` finds wrong with this installation's settings."""
 
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -19,6 +20,7 @@ def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
         *_one_log_in(),
         *_alerts(),
         *_monitoring(),
+        *_limits_of_jobs(),
     ]
 
 
@@ -108,3 +110,23 @@ def _monitoring() -> list[CheckMessage]:
         for name, (low, high) in allowed.items()
         if not low <= getattr(settings, name) <= high
     ]
+
+
+def _limits_of_jobs() -> list[CheckMessage]:
+    """Devices that no training would run on, and a memory in which none starts."""
+    faults: list[CheckMessage] = []
+    devices = settings.TRAIN_DEVICES
+    if len(set(devices)) < len(devices) or not all(
+        re.fullmatch(r"cpu|cuda:\d+", device) for device in devices
+    ):
+        hint = "For two GPUs: cuda:0,cuda:1."
+        faults.append(
+            Error("TRAIN_DEVICES does not name each device once.", hint=hint, id="webapp.E011")
+        )
+    if settings.CHILD_MEMORY_GB and not settings.CHILD_MEMORY_GB >= 1:
+        hint = "0 sets no limit."
+        faults.append(
+            Error("CHILD_MEMORY_GB is less than a model needs to start.", hint=hint,
+                  id="webapp.E012")
+        )  # fmt: skip
+    return faults

@@ -32,6 +32,9 @@ def test_a_complete_installation_has_no_fault():
         ({"MONITORING_LEAST_IMAGES": 5}, "webapp.E009"),
         ({"MONITORING_QUESTION_HOURS": -1.0}, "webapp.E009"),
         ({"MLFLOW_TRACKING_URI": "mlruns"}, "webapp.E010"),
+        ({"TRAIN_DEVICES": ["gpu0"]}, "webapp.E011"),
+        ({"TRAIN_DEVICES": ["cuda:0", "cuda:0"]}, "webapp.E011"),
+        ({"CHILD_MEMORY_GB": 0.2}, "webapp.E012"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
