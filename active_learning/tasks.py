@@ -14,6 +14,7 @@ from active_learning import (
     jobs,
     mirroring,
     monitoring,
+    rescans,
     rounds,
     scans,
     training,
@@ -93,6 +94,11 @@ def check_triggers() -> None:
 @shared_task
 def advance_round(round_id: int) -> None:
     rounds.advance(round_id=round_id)
+
+
+@shared_task
+def rescan_pool() -> None:
+    rescans.rescan_if_due()
 
 
 @shared_task

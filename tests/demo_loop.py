@@ -112,6 +112,7 @@ def make_rounds(releases: list[Release]) -> list[Round]:
         round_ = Round.objects.create(
             number=number, seed=number, state="running" if is_last else "done", champion=champion,
             candidate=None if is_last else release, scan=scan,
+            dataset=None if is_last else release.classifier.dataset,
             config={"budget": {"brand": 240, "boxes": 40, "variation": 20}},
             finished_at=None if is_last else now - timedelta(hours=2),
         )  # fmt: skip

@@ -55,7 +55,8 @@ OPEN_TO = {
     **dict.fromkeys(["forecasts", "forecast", "forecast-list", "forecast-detail"], STAFF),
     **dict.fromkeys(["forecast-request", "forecast-open", "forecast-cancel"], ENGINEERS),
     **dict.fromkeys(["api-forecast-open", "trainingrun-plan"], ENGINEERS),
-    **dict.fromkeys(["run-request", "run-cancel", "run-resume"], ENGINEERS),
+    **dict.fromkeys(["run-request", "run-cancel", "run-resume", "run-graph"], ENGINEERS),
+    **dict.fromkeys(["queue", "job-cancel", "job-resume", "rescan", "round-graph"], ENGINEERS),
     **dict.fromkeys(["roll-back", "release-promote", "release-download"], ENGINEERS),
     **dict.fromkeys(["compare-releases", "measure-releases"], ENGINEERS),
     **dict.fromkeys(["compare-image", "explain-image"], ENGINEERS),
@@ -117,7 +118,8 @@ POSTED = {
     "returnedtask-cancel",
     "round-open", "round-cancel", "round-retry", "run-request", "run-cancel",
     "forecast-request", "forecast-open", "forecast-cancel", "api-forecast-open",
-    "run-resume", "roll-back", "release-promote", "api-round-cancel", "api-round-retry",
+    "run-resume", "job-cancel", "job-resume", "rescan", "roll-back", "release-promote",
+    "api-round-cancel", "api-round-retry",
     "trainingrun-cancel", "release-roll-back", "api-release-promote", "image-embed",
     "export-request", "export-cancel", "export-delete", "datasetexport-cancel",
     "measure-releases", "explain-image",
@@ -149,6 +151,7 @@ def address(route: str) -> str:
     sha256 = Image.objects.all()[0].sha256
     values = {
         "pk": run.pk, "number": 2, "key": "brand-01", "kind": "classifier", "name": "x",
+        "job": "trainingrun",
         "sha256": run.dataset.sha256 if "dataset" in route else sha256,
     }  # fmt: skip
     if "tasks" in route:
