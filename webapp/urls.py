@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
 from active_learning import api as active_learning_api
-from active_learning import lineage_api
+from active_learning import jobs_api, lineage_api
 from annotation import api as annotation_api
 from webapp import views
 
@@ -11,6 +11,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include(annotation_api.router.urls)),
     path("", include(active_learning_api.router.urls)),
     path("", include(lineage_api.router.urls)),
+    path("", include(jobs_api.router.urls)),
     path("schema/", views.Schema.as_view(), name="schema"),
     path("docs/", views.Docs.as_view(), name="docs"),
 ]

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 176, 60  # of a node
 STEP, DROP = 200, 76  # from a node to the next, and to the one below
 BAND = 34  # between two lines of columns, where the way back runs
 EDGE = 14  # at either side, for the same
-LETTERS = 25  # of a line of text in a node
+LETTERS = 24  # of a line of text in a node
 
 
 @register.inclusion_tag("partials/graph.html")
