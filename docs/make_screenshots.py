@@ -234,7 +234,7 @@ def _engineers_shots() -> list[Shot]:
         Shot("preview", "ml_engineer", f"/rounds/previews/{preview}/", 860),
         Shot("round", "ml_engineer", "/rounds/1/", 860),
         Shot("graph", "ml_engineer", "/rounds/1/graph/", 860),
-        Shot("graph-failed", "ml_engineer", f"/training/{failed}/graph/", 480),
+        Shot("graph-failed", "ml_engineer", f"/training/{failed}/graph/", 620),
         Shot("training", "ml_engineer", "/training/", 780),
         Shot("queue", "ml_engineer", "/queue/", 420),
         Shot("release", "ml_engineer", "/releases/3/", 820),

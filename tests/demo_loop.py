@@ -193,7 +193,7 @@ def make_runs(releases: list[Release], people: dict[str, User]) -> None:
     TrainingRun.objects.create(
         kind="classifier", state="running", trigger="person", requested_by=people["ml_engineer"],
         progress=0.42, stage="epoch 5 of 12", started_at=now - timedelta(minutes=3),
-        heartbeat_at=now, **common,
+        heartbeat_at=now, machine="train-1", device="cuda:0", **common,
     )  # fmt: skip
 
 

@@ -67,5 +67,5 @@ def _drawn(node: Node, x: int, y: int) -> dict[str, Any]:
     return {
         "x": x, "y": y, "width": WIDTH, "height": HEIGHT, "tone": tone,
         "word": word, "title": node.title, "page": node.page, "error": node.error, "when": when,
-        "name": Truncator(node.title).chars(LETTERS - 2), "words": Truncator(words).chars(LETTERS),
+        "name": Truncator(node.title).chars(LETTERS), "words": Truncator(words).chars(LETTERS),
     }  # fmt: skip
