@@ -24,7 +24,8 @@ THREAD_VARIABLES = (
 
 
 GIGABYTE = 2**30
-# What Python, numpy, torch, Arrow, OpenCV, ONNX Runtime, C++ and OpenMP say when they get no more.
+# What Python, numpy, torch, Arrow, OpenCV, ONNX Runtime, C++, OpenMP and the linker say when they
+# get no more.
 # "CUDA out of memory" is not among them: a device's own memory is not what is limited.
 OUT_OF_MEMORY = (
     "MemoryError",
@@ -36,6 +37,7 @@ OUT_OF_MEMORY = (
     "Failed to allocate",
     "can't start new thread",
     "Thread creation failed",
+    "failed to map segment",
 )
 
 

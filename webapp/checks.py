@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 ADDRESSES = ("LABEL_STUDIO_URL", "GATEWAY_URL", "PUBLIC_URL", "WEBHOOK_BASE_URL")
+LEAST_MEMORY = 1.5  # GB: importing torch takes half of it, a training of a few images the rest
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -123,7 +124,7 @@ def _limits_of_jobs() -> list[CheckMessage]:
         faults.append(
             Error("TRAIN_DEVICES does not name each device once.", hint=hint, id="webapp.E011")
         )
-    if settings.CHILD_MEMORY_GB and not settings.CHILD_MEMORY_GB >= 1:
+    if settings.CHILD_MEMORY_GB and not settings.CHILD_MEMORY_GB >= LEAST_MEMORY:
         hint = "0 sets no limit."
         faults.append(
             Error("CHILD_MEMORY_GB is less than a model needs to start.", hint=hint,
