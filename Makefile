@@ -95,6 +95,7 @@ else
 endif
 
 screenshots: setup ## make the pictures of the guides anew (needs Chromium)
+	@$(RUN) -m docs.draw_dials
 	@$(RUN) -W ignore -m docs.make_screenshots
 
 faults: setup ## kill every process at every step of a round, and print what became of it

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.utils.translation import gettext as _
 
@@ -60,7 +61,7 @@ def measured_together(*, a: Release, b: Release) -> Measured | None:
     return max(found, key=lambda pair: (bool(pair.kinds), pair.b.pk), default=None)
 
 
-def request_comparison(*, a: Release, b: Release) -> list[Evaluation]:
+def request_comparison(*, a: Release, b: Release, by: User | None = None) -> list[Evaluation]:
     """Have both evaluated on the test sets as they are known now.
 
     Raises:
@@ -68,7 +69,8 @@ def request_comparison(*, a: Release, b: Release) -> list[Evaluation]:
     """
     manifest = datasets.evaluation_manifest()
     return [
-        evaluations.request_evaluation(release=release, manifest=manifest) for release in (a, b)
+        evaluations.request_evaluation(release=release, manifest=manifest, by=by)
+        for release in (a, b)
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from active_learning import datasets, jobs
@@ -23,7 +24,9 @@ class NothingToEvaluate(JobError):
     """There are no test images, or the release has no model."""
 
 
-def request_evaluation(*, release: Release, manifest: Manifest | None = None) -> Evaluation:
+def request_evaluation(
+    *, release: Release, manifest: Manifest | None = None, by: User | None = None
+) -> Evaluation:
     """Queue the evaluation of a release on a manifest (by default the test sets as they are known
     now); the one there already, unless it ended badly, is returned instead.
 
@@ -42,6 +45,7 @@ def request_evaluation(*, release: Release, manifest: Manifest | None = None) ->
                 release=release,
                 manifest_sha256=manifest.sha256,
                 manifest=str(manifest.path),
+                requested_by=by,
                 output=jobs.folder(f"evaluations/release-{release.number}-"),
             )
             jobs.enqueue(evaluation)

@@ -2,6 +2,7 @@
 
 import django_filters as filters
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -24,6 +25,7 @@ from active_learning.models import (
     SourceRun,
     TrainingRun,
 )
+from active_learning.selectors import job_queue
 from annotation.filters import brand_filter, choice_filter, sort_filter
 from annotation.models import Task
 
@@ -165,6 +167,27 @@ class SourceRunFilter(filters.FilterSet):
     class Meta:
         model = SourceRun
         fields: list[str] = []
+
+
+class JobFilter(filters.FilterSet):
+    """Of jobs of all kinds: each kind is narrowed by itself before they are put together."""
+
+    state = filters.ChoiceFilter(
+        choices=[(one.value, _(one.label)) for one in JobState if one != JobState.SUCCEEDED],
+        label=_("State"),
+        empty_label=_("waiting or running"),
+    )
+    job = choice_filter(list(job_queue.NAMES.items()), _("Kind"))
+    queue = choice_filter([(name, name) for name in job_queue.QUEUES], _("Queue"))
+    machine = filters.CharFilter(label=_("Machine"))
+
+    class Meta:
+        model = TrainingRun  # of the form alone
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet) -> QuerySet:
+        asked = self.form.cleaned_data
+        return job_queue.entries(**{name: asked.get(name) or "" for name in self.filters})
 
 
 class LatestFilter(filters.FilterSet):

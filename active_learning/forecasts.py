@@ -37,7 +37,7 @@ def request_forecast(*, config: dict | None = None, by: User | None = None) -> F
     release = champion()
     if release is None:
         raise ForecastError(_("There is no champion yet: the first round asks nobody."))
-    chosen = _chosen(config, release, _scan_of(release))
+    chosen = _chosen(config, release, _scan_of(release, by))
     asked = [row.task.image_id for row in chosen if row.task.kind == Task.Kind.BRAND]
     files = {}
     if release.classifier is not None and asked:
@@ -63,14 +63,14 @@ def request_forecast(*, config: dict | None = None, by: User | None = None) -> F
     return made
 
 
-def _scan_of(release: Release) -> Scan:
+def _scan_of(release: Release, by: User | None) -> Scan:
     pool = release.scans.filter(purpose=Scan.Purpose.POOL)
     scan = pool.filter(state=JobState.SUCCEEDED).first()
     if scan is None:
         manifest = datasets.pool_manifest()
         if not len(manifest):
             raise ForecastError(_("The pool is empty: there is nothing to ask."))
-        scans.request_scan(release=release, manifest=manifest)
+        scans.request_scan(release=release, manifest=manifest, by=by)
         raise ForecastError(
             _("The champion has not scanned the pool yet. The scan is queued: ask again after it.")
         )

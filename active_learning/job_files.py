@@ -76,12 +76,18 @@ def log_tail(folder: Path, *, lines: int = 200) -> str:
 def last_words(folder: Path, *, start: int) -> str:
     """The end of what a child wrote since the byte `start` of the log: its error, most likely. Of
     a traceback only the error itself; the whole of it stays in the log."""
-    path = folder / LOG
-    with path.open("rb") as file:
-        file.seek(max(start, path.stat().st_size - TAIL_BYTES))
-        text = file.read().decode(errors="replace").replace("\x00", "")
-    found = [line.rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]
+    found = said_since(folder, start=start)
     if TRACEBACK in found:
         after = found[len(found) - found[::-1].index(TRACEBACK) :]
         found = [line for line in after if not line.startswith(" ")] or after
     return "\n".join(found[-ERROR_LINES:])
+
+
+def said_since(folder: Path, *, start: int) -> list[str]:
+    """The lines that a child wrote since the byte `start` of the log, the last of them if it was
+    much."""
+    path = folder / LOG
+    with path.open("rb") as file:
+        file.seek(max(start, path.stat().st_size - TAIL_BYTES))
+        text = file.read().decode(errors="replace").replace("\x00", "")
+    return [line.rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]

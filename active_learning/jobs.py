@@ -5,8 +5,9 @@ stops, somebody else may claim it. All times are the database's, so that clocks 
 """
 
 import logging
+import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
@@ -36,17 +37,20 @@ from active_learning.models.jobs import ACTIVE, Job
 logger = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
 
-MODELS: tuple[type[Job], ...] = (
-    TrainingRun,
-    Scan,
-    Evaluation,
-    EmbeddingRun,
-    DatasetExport,
-    Explanation,
-    Forecast,
-    Worth,
-    SourceRun,
-)
+# Each kind of job, and the task that runs it.
+TASKS: dict[type[Job], str] = {
+    TrainingRun: "run_training",
+    Scan: "run_scan",
+    Evaluation: "run_evaluation",
+    EmbeddingRun: "run_embedding",
+    DatasetExport: "run_export",
+    Explanation: "run_explanation",
+    Forecast: "run_forecast",
+    Worth: "run_worth",
+    SourceRun: "run_source",
+}
+PICTURE_TASK = "run_picture"  # of an EmbeddingRun that somebody waits for: not behind a scan
+MODELS: tuple[type[Job], ...] = tuple(TASKS)
 
 TRANSITIONS = {
     JobState.QUEUED: {JobState.RUNNING, JobState.CANCELLED},
@@ -115,9 +119,24 @@ def _refuse(job: Job, to: JobState, lease: uuid.UUID | None) -> None:
     )
 
 
-def claim(model: type[Job], pk: int) -> uuid.UUID | None:
+def claim(model: type[Job], pk: int, *, devices: Sequence[str] = ()) -> uuid.UUID | None:
     """Take a queued job, or a running one whose lease lapsed. None when there is nothing to take:
-    a second delivery of a job that runs or has ended does nothing."""
+    a second delivery of a job that runs or has ended does nothing.
+
+    Args:
+        devices: it takes the first that no other running job of this machine has; None too where
+            all are taken, and the sweep hands it out again.
+    """
+    for device in devices or ("",):
+        try:
+            with transaction.atomic():
+                return _claim(model, pk, device)
+        except IntegrityError:
+            logger.info("%s %s: %s is taken", model._meta.verbose_name, pk, device)
+    return None
+
+
+def _claim(model: type[Job], pk: int, device: str) -> uuid.UUID | None:
     lease = uuid.uuid4()
     claimed = (
         waiting(model)
@@ -126,6 +145,8 @@ def claim(model: type[Job], pk: int) -> uuid.UUID | None:
             state=JobState.RUNNING,
             lease=lease,
             heartbeat_at=Now(),
+            machine=socket.gethostname(),
+            device=device,
             started_at=Coalesce(F("started_at"), Now()),
             attempts=F("attempts") + Case(When(state=JobState.RUNNING, then=1), default=0),
         )
@@ -179,6 +200,9 @@ def resume(*, job: Job, by: User | None = None) -> None:
         IntegrityError: another one has taken its place (the model's constraint says which).
     """
     with transaction.atomic():
+        now = type(job)._default_manager.select_for_update().get(pk=job.pk)
+        if now.state in ACTIVE:  # its runner alone may put a running one back
+            _refuse(job, JobState.QUEUED, None)
         move(
             job,
             JobState.QUEUED,
@@ -205,22 +229,18 @@ def enqueue(job: Job) -> None:
 def _tell(model: type[Job], pk: int) -> None:
     from active_learning import tasks
 
-    told = {
-        TrainingRun: tasks.run_training,
-        Scan: tasks.run_scan,
-        Evaluation: tasks.run_evaluation,
-        EmbeddingRun: tasks.run_embedding,
-        Forecast: tasks.run_forecast,
-        Worth: tasks.run_worth,
-        DatasetExport: tasks.run_export,
-        Explanation: tasks.run_explanation,
-        SourceRun: tasks.run_source,
-    }
+    name = TASKS[model]
     if model is EmbeddingRun and EmbeddingRun.objects.filter(pk=pk).exclude(picture="").exists():
-        told[model] = tasks.run_picture  # somebody waits for it: not behind a scan
+        name = PICTURE_TASK
     # Workers that are busy would otherwise find one message a sweep when they are free.
     if cache.add(f"told:{model.__name__}:{pk}", 1, timeout=settings.LEASE_SECONDS):
-        told[model].delay(pk)
+        getattr(tasks, name).delay(pk)
+
+
+def queue_of(task: str) -> str:
+    """The queue that a task of this app waits in."""
+    route = settings.CELERY_TASK_ROUTES.get(f"active_learning.tasks.{task}", {})
+    return route.get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)
 
 
 def forget_telling(job: Job) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from active_learning import jobs
@@ -21,7 +22,13 @@ BATCH = 5_000
 ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 
-def request_scan(*, release: Release, manifest: Manifest, purpose: str = Scan.Purpose.POOL) -> Scan:
+def request_scan(
+    *,
+    release: Release,
+    manifest: Manifest,
+    purpose: str = Scan.Purpose.POOL,
+    by: User | None = None,
+) -> Scan:
     """Queue the scan of the manifest's pool rows by a release; the one there already, unless it
     ended badly, is returned instead."""
     same = Scan.objects.filter(release=release, manifest_sha256=manifest.sha256, purpose=purpose)
@@ -33,6 +40,7 @@ def request_scan(*, release: Release, manifest: Manifest, purpose: str = Scan.Pu
                 purpose=purpose,
                 manifest=str(manifest.path),
                 rows=len(manifest.rows("pool")),
+                requested_by=by,
                 output=jobs.folder(f"scans/release-{release.number}-"),
             )
             jobs.enqueue(scan)

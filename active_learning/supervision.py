@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from active_learning import child, jobs
-from active_learning.job_files import LOG, PROGRESS, ProgressReader, last_words
+from active_learning.job_files import LOG, PROGRESS, ProgressReader, last_words, said_since
 from active_learning.jobs import LeaseLost
 from active_learning.models import JobState
 from active_learning.models.jobs import Job
@@ -43,6 +43,7 @@ def supervise(
     *,
     argv: Callable[[J], Sequence[str]],
     finish: Callable[[J], None],
+    devices: Sequence[str] = (),
 ) -> JobState | None:
     """Run a job to the end of this attempt, unless it has ended or somebody runs it.
 
@@ -51,11 +52,12 @@ def supervise(
         finish: reads the results of a child that succeeded into the database. It runs in the
             transaction that marks the job succeeded; OSError, ValueError, KeyError or InputError
             from it fail the job.
+        devices: see `jobs.claim`.
 
     Returns:
-        The state the job is in then; None when it was not ours.
+        The state the job is in then; None when it was not ours, or no device was free.
     """
-    lease = jobs.claim(model, pk)
+    lease = jobs.claim(model, pk, devices=devices)
     if lease is None:
         return None
     job = model._default_manager.get(pk=pk)
@@ -94,7 +96,7 @@ def _run(
         jobs.move(job, JobState.QUEUED, lease=lease)
         jobs.forget_telling(job)
     else:
-        _fail(job, lease, code, last_words(folder, start=start))
+        _fail(job, lease, code, folder, start)
     logger.info("%s (exit %s)", job, code)
 
 
@@ -109,13 +111,17 @@ def _succeed(job: J, lease: uuid.UUID, finish: Callable[[J], None]) -> None:
         logger.exception("%s", job)
 
 
-def _fail(job: Job, lease: uuid.UUID, code: int, words: str) -> None:
-    """Bad input stays bad; anything else may be this machine's bad moment."""
+def _fail(job: Job, lease: uuid.UUID, code: int, folder: Path, start: int) -> None:
+    """Bad input stays bad, and what needs too much memory needs it again; anything else may be this
+    machine's bad moment."""
+    too_large = child.memory_error(said_since(folder, start=start))
+    words = last_words(folder, start=start)
     if code < 0:
         words = f"killed by signal {-code}\n{words}".rstrip()
-    error = words.removeprefix("error: ").removeprefix("CommandError: ") or f"exit code {code}"
+    words = words.removeprefix("error: ").removeprefix("CommandError: ")
+    error = too_large or words or f"exit code {code}"
     attempts = job.attempts + 1
-    if code == EXIT_INPUT or attempts >= ATTEMPTS:
+    if code == EXIT_INPUT or too_large or attempts >= ATTEMPTS:
         jobs.move(job, JobState.FAILED, lease=lease, error=error, attempts=attempts)
         return
     jobs.move(job, JobState.QUEUED, lease=lease, error=error, attempts=attempts)
@@ -141,7 +147,7 @@ class _Watch:
             LeaseLost: the job is another's now; the child is gone.
         """
         progress = ProgressReader(log.with_name(PROGRESS))
-        process = child.start(argv, log=log)
+        process = child.start(argv, log=log, device=self._job.device)
         try:
             self._renew(child_pid=process.pid, stage="starting")
             while True:

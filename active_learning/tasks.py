@@ -15,6 +15,7 @@ from active_learning import (
     jobs,
     mirroring,
     monitoring,
+    rescans,
     rounds,
     scans,
     shadow_ends,
@@ -103,6 +104,11 @@ def tend_shadows() -> None:
 def advance_round(round_id: int) -> None:
     rounds.advance(round_id=round_id)
     coldstarts.advance_running()  # one may wait for its end
+
+
+@shared_task
+def rescan_pool() -> None:
+    rescans.rescan_if_due()
 
 
 @shared_task

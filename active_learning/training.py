@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Max, When
@@ -150,13 +151,15 @@ def resume_run(*, run: TrainingRun, by: User | None = None) -> None:
 
 def run(*, run_id: int) -> JobState | None:
     """Supervise the training in this process; safe to call again at any time."""
-    return supervise(TrainingRun, run_id, argv=command, finish=register_version)
+    devices = settings.TRAIN_DEVICES
+    return supervise(TrainingRun, run_id, argv=command, finish=register_version, devices=devices)
 
 
 def command(run: TrainingRun) -> list[str]:
-    """The child's command line."""
+    """The child's command line. On a GPU of its own it may not fall back to the CPU."""
+    config = ({"device": "cuda"} if run.device.startswith("cuda") else {}) | run.config
     line = [sys.executable, "-m", "ml", "train", run.kind, "--manifest", run.dataset.path]
-    line += ["--out", str(Path(run.output) / MODEL), "--config", json.dumps(run.config)]
+    line += ["--out", str(Path(run.output) / MODEL), "--config", json.dumps(config)]
     if run.parent is not None:
         line += ["--init", run.parent.artifact]
     return line

@@ -1,7 +1,7 @@
 """`make screenshots`: the pictures of the guides, from pages served on a generated world. Services
 and rows are the script's own, and gone when it ends.
 
-    .venv/bin/python -m docs.make_screenshots [--only NAME] [--world DIR]
+    .venv/bin/python -m docs.make_screenshots [--only NAME …] [--world DIR]
 """
 
 import argparse
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Shot:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", metavar="NAME", help="one picture")
+    parser.add_argument("--only", metavar="NAME", nargs="+", default=(), help="these pictures")
     parser.add_argument("--world", type=Path, metavar="DIR", help="drawn before; none: a new one")
     arguments = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -62,7 +62,7 @@ def main() -> None:
         services.stop()
 
 
-def _shoot_all(chromium: str, only: str | None, world: Path | None) -> None:
+def _shoot_all(chromium: str, only: Collection[str], world: Path | None) -> None:
     import django
     from django.test.utils import override_settings
 
@@ -111,12 +111,13 @@ def _serve() -> Any:
     return server
 
 
-def _browse(chromium: str, people: dict[str, Any], only: str | None) -> None:
+def _browse(chromium: str, people: dict[str, Any], only: Collection[str]) -> None:
     from playwright.sync_api import sync_playwright
 
-    shots = [shot for shot in _shots(people) if only in (None, shot.name)]
-    if not shots and only != "labelling":
-        sys.exit(f"no picture is called {only}")
+    shots = [shot for shot in _shots(people) if not only or shot.name in only]
+    unknown = set(only) - {shot.name for shot in shots} - {"labelling"}
+    if unknown:
+        sys.exit(f"no picture is called {min(unknown)}")
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -127,7 +128,7 @@ def _browse(chromium: str, people: dict[str, Any], only: str | None) -> None:
                 page = _page(browser, people.get(shot.role), language, shot)
                 _save(page.screenshot(), OUT / f"{shot.name}{ending}.webp")
                 page.context.close()
-        if only in (None, "labelling"):
+        if not only or "labelling" in only:
             _shoot_labelling(browser, people["labeler"])
         browser.close()
 
@@ -219,7 +220,39 @@ def _shots(people: dict[str, Any]) -> list[Shot]:
         Shot("labels", "operations", "/labels/?kind=brand", 780, _choose_labels),
         Shot("people", "operations", "/people/", 640),
         Shot("audit", "operations", "/audit/", 640),
+        *_engineers_shots(),
     ]
+
+
+def _engineers_shots() -> list[Shot]:
+    from active_learning.models import Forecast, TrainingRun
+
+    preview = Forecast.objects.filter(round__isnull=False)[0].pk
+    failed = TrainingRun.objects.get(state="failed").pk
+    return [
+        Shot("preview-dials", "ml_engineer", "/rounds/previews/", 820, _open_dials),
+        Shot("preview", "ml_engineer", f"/rounds/previews/{preview}/", 860),
+        Shot("round", "ml_engineer", "/rounds/1/", 860),
+        Shot("graph", "ml_engineer", "/rounds/1/graph/", 860),
+        Shot("graph-failed", "ml_engineer", f"/training/{failed}/graph/", 620),
+        Shot("training", "ml_engineer", "/training/", 780),
+        Shot("queue", "ml_engineer", "/queue/", 420),
+        Shot("release", "ml_engineer", "/releases/3/", 820),
+        Shot("monitoring", "ml_engineer", "/monitoring/", 780),
+        Shot("dataset", "ml_engineer", _newest_dataset(), 780),
+    ]
+
+
+def _newest_dataset() -> str:
+    from active_learning.models import DatasetVersion
+
+    return f"/datasets/{DatasetVersion.objects.latest('pk').sha256}/"
+
+
+def _open_dials(page: Any) -> None:
+    dials = page.locator("main details.panel").first
+    if dials.get_attribute("open") is None:
+        dials.locator("summary").click()
 
 
 def _start_test(page: Any) -> None:

@@ -129,6 +129,7 @@ def make_rounds(releases: list[Release]) -> list[Round]:
         round_ = Round.objects.create(
             number=number, seed=number, state="running" if is_last else "done", champion=champion,
             candidate=None if is_last else release, scan=scan,
+            dataset=None if is_last else release.classifier.dataset,
             config={"budget": {"brand": 240, "boxes": 40, "variation": 20}},
             finished_at=None if is_last else now - timedelta(hours=2),
         )  # fmt: skip
@@ -209,7 +210,7 @@ def make_runs(releases: list[Release], people: dict[str, User]) -> None:
     TrainingRun.objects.create(
         kind="classifier", state="running", trigger="person", requested_by=people["ml_engineer"],
         progress=0.42, stage="epoch 5 of 12", started_at=now - timedelta(minutes=3),
-        heartbeat_at=now, **common,
+        heartbeat_at=now, machine="train-1", device="cuda:0", **common,
     )  # fmt: skip
 
 

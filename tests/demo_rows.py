@@ -180,7 +180,9 @@ def make_answers(
             proposal={
                 "answer": "brand", "brand": focus.key, "score": round(score, 4), "model": "v1",
                 "variation": "none", "candidates": [focus.key],
-                "boxes": [{"x1": 40, "y1": 60, "x2": 200, "y2": 180, "brand": focus.key}],
+                "boxes": [
+                    {"x1": 40, "y1": 60, "x2": 200, "y2": 180, "brand": focus.key, "score": 0.8}
+                ],
             },
             state="answered" if is_answered else "pushed",
             pushed_at=timezone.now(), answered_at=timezone.now() if is_answered else None,

@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from PIL import Image as Picture
 
+from active_learning.models import Round, Selection
 from annotation import gold, guidelines, missed, questions, returns, skills
 from annotation.cases import create_case
 from annotation.guideline_content import content_of
@@ -34,9 +35,10 @@ from annotation.vectors import open_space, serve_space, store_vectors
 from annotation.world import load_world
 from ml.bench.copies import alter
 from ml.manifest import Manifest, read_manifest
-from tests.demo_loop import make_releases, make_rounds, make_runs, make_sync
+from tests.demo_loop import make_forecasts, make_releases, make_rounds, make_runs, make_sync
+from tests.demo_monitoring import make_monitoring
 from tests.demo_review import make_flagged
-from tests.demo_rows import make_people
+from tests.demo_rows import MIX, make_people
 
 NAMES = {"labeler": "Chen Min", "operations": "Li Na", "ml_engineer": "Wang Lei"}
 COLLEAGUES = {"zhao-yu": 0.9, "sun-jia": 0.6}  # how often they are right
@@ -72,7 +74,24 @@ def fill(world: Path, *, seed: int = 3) -> dict[str, User]:
     _make_knowledge(truth, asked, brands, people["operations"])
     _make_doubts(truth, asked, people)
     skills.tend()
+    _make_loop(random.Random(seed + 1), rounds, brands)
     return people
+
+
+def _make_loop(rng: random.Random, rounds: list[Round], brands: list[Brand]) -> None:
+    """What engineers look at beside the rounds: why each item was chosen, a preview and what its
+    labels bought, measurements."""
+    tasks = Task.objects.filter(kind="brand", is_gold=False, strategy="uncertain").order_by("pk")
+    for rank, task in enumerate(tasks):
+        strategy = MIX[rank % len(MIX)]
+        drawn = strategy in ("probe", "random_control")
+        Selection.objects.create(
+            round=rounds[1], task=task, strategy=strategy, score=rng.uniform(0.4, 1),
+            rank=rank // len(MIX) + 1, propensity=0.06 if drawn else None,
+            focus_brand=None if strategy == "random_control" else task.focus_brand,
+        )  # fmt: skip
+    make_forecasts(rng, rounds, brands)
+    make_monitoring(rng, brands)
 
 
 def _in_turn(brands: list[Brand]) -> list[Brand]:

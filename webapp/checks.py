@@ -1,5 +1,6 @@
 """What `manage.py check` finds wrong with this installation's settings."""
 
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 ADDRESSES = ("LABEL_STUDIO_URL", "GATEWAY_URL", "PUBLIC_URL", "WEBHOOK_BASE_URL")
 LONGEST_SHADOW = 24 * 90  # hours
+LEAST_MEMORY = 1.5  # GB: importing torch takes half of it, a training of a few images the rest
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -22,6 +24,7 @@ def check_settings(app_configs, **kwargs) -> list[CheckMessage]:
         *_shadow(),
         *_monitoring(),
         *_sources(),
+        *_limits_of_jobs(),
     ]
 
 
@@ -136,3 +139,23 @@ def _sources() -> list[CheckMessage]:
         for name, (low, high) in allowed.items()
         if not low <= getattr(settings, name) <= high
     ]
+
+
+def _limits_of_jobs() -> list[CheckMessage]:
+    """Devices that no training would run on, and a memory in which none starts."""
+    faults: list[CheckMessage] = []
+    devices = settings.TRAIN_DEVICES
+    if len(set(devices)) < len(devices) or not all(
+        re.fullmatch(r"cpu|cuda:\d+", device) for device in devices
+    ):
+        hint = "For two GPUs: cuda:0,cuda:1."
+        faults.append(
+            Error("TRAIN_DEVICES does not name each device once.", hint=hint, id="webapp.E014")
+        )
+    if settings.CHILD_MEMORY_GB and not settings.CHILD_MEMORY_GB >= LEAST_MEMORY:
+        hint = "0 sets no limit."
+        faults.append(
+            Error("CHILD_MEMORY_GB is less than a model needs to start.", hint=hint,
+                  id="webapp.E015")
+        )  # fmt: skip
+    return faults

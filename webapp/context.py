@@ -20,7 +20,7 @@ class Entry:
 # Name of the view, its title, who sees it, and where else it counts as current.
 PLACES = (
     ("home", _("Loop"), STAFF, ()),
-    ("rounds", _("Rounds"), STAFF, ("round", "forecasts", "forecast")),
+    ("rounds", _("Rounds"), STAFF, ("round", "round-graph", "forecasts", "forecast")),
     ("labels", _("Labels"), STAFF, ("label-lineage",)),
     ("questions", _("Questions"), STAFF, ("question",)),
     (
@@ -39,7 +39,8 @@ PLACES = (
         ("case", "case-new", "contradictions", "picture-search-result"),
     ),
     ("images", _("Images"), STAFF, ("image", "image-lineage")),
-    ("training", _("Training"), ENGINEERS, ("run",)),
+    ("training", _("Training"), ENGINEERS, ("run", "run-graph")),
+    ("queue", _("Queue"), ENGINEERS, ()),
     (
         "models",
         _("Models"),

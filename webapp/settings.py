@@ -181,6 +181,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 15},  # behind a long scan they would only pile up
     },
+    "scan the pool anew after a promotion": {
+        "task": "active_learning.tasks.rescan_pool",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "flag what the champion found": {
         "task": "active_learning.tasks.raise_flags",
         "schedule": 15.0,
@@ -309,6 +314,9 @@ LOGGING = {
 
 # The loop's own dials.
 TRAIN_THREADS = env.int("TRAIN_THREADS", default=0)  # 0: half the cores
+TRAIN_DEVICES = env.list("TRAIN_DEVICES", default=[])  # "cuda:0,cuda:1": one training each
+CHILD_MEMORY_GB = env.float("CHILD_MEMORY_GB", default=0)  # of each process of a job; 0: no limit
+RESCAN_AFTER_PROMOTION = env.bool("RESCAN_AFTER_PROMOTION", default=False)  # the whole pool
 RETRAIN_AFTER_LABELS = env.int("RETRAIN_AFTER_LABELS", default=200)
 RETRAIN_AFTER_BRAND_LABELS = env.int("RETRAIN_AFTER_BRAND_LABELS", default=60)  # 0: never
 RETRAIN_LONGEST_WAIT_HOURS = env.int("RETRAIN_LONGEST_WAIT_HOURS", default=168)  # 0: for ever

@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
 from active_learning import api as active_learning_api
-from active_learning import coldstart_api, lineage_api, shadow_api, sources_api
+from active_learning import coldstart_api, jobs_api, lineage_api, shadow_api, sources_api
 from annotation import api as annotation_api
 from webapp import views
 
@@ -14,6 +14,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include(coldstart_api.router.urls)),
     path("", include(shadow_api.router.urls)),
     path("", include(sources_api.router.urls)),
+    path("", include(jobs_api.router.urls)),
     path("schema/", views.Schema.as_view(), name="schema"),
     path("docs/", views.Docs.as_view(), name="docs"),
 ]

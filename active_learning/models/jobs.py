@@ -28,6 +28,12 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     lease = models.UUIDField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    machine = models.CharField(
+        max_length=120, blank=True, help_text="host name of whoever runs it, or ran it last"
+    )
+    device = models.CharField(
+        max_length=20, blank=True, help_text="one of TRAIN_DEVICES; empty: the child's own choice"
+    )
     child_pid = models.PositiveIntegerField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     cancel_requested = models.BooleanField(default=False)
@@ -82,7 +88,12 @@ class TrainingRun(Job):
                 fields=["kind"],
                 condition=Q(state__in=["queued", "running"]),
                 name="training_one_active_per_model",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["machine", "device"],
+                condition=Q(state="running") & ~Q(device=""),
+                name="training_one_a_device",
+            ),
         ]
 
 
@@ -98,6 +109,9 @@ class Scan(Job):
     manifest_sha256 = models.CharField(max_length=64)
     manifest = models.CharField(max_length=500)
     rows = models.PositiveIntegerField()
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta(Job.Meta):
         constraints = [
@@ -116,6 +130,9 @@ class Evaluation(Job):
     manifest_sha256 = models.CharField(max_length=64)
     manifest = models.CharField(max_length=500)
     report = models.JSONField(default=dict, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta(Job.Meta):
         constraints = [

@@ -129,7 +129,7 @@ def measure_releases(request: PageRequest) -> HttpResponse:
     a, b = (form.cleaned_data[name] for name in ("a", "b"))
     return act(
         request,
-        lambda: comparing.request_comparison(a=a, b=b),
+        lambda: comparing.request_comparison(a=a, b=b, by=request.user),
         done=_("Both are being evaluated; the comparison is here when they are done."),
         to=f"{reverse('compare-releases')}?{_chosen(form)}",
         refusals=(JobError, InputError),

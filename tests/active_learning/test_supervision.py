@@ -12,7 +12,7 @@ import psutil
 import pytest
 from django.db import OperationalError, connection
 
-from active_learning import child, jobs, shutdown, supervision
+from active_learning import child, jobs, shutdown, supervision, training
 from active_learning.models import TrainingRun
 from ml.errors import InputError
 from tests.active_learning.factories import TrainingRunFactory
@@ -49,10 +49,18 @@ CHILD = textwrap.dedent(
         sys.exit(2)
     if mode == "crash":
         raise RuntimeError("weights on fire")
+    if mode == "crashMemoryError":
+        raise MemoryError("just so")
+    if mode.startswith("memory"):
+        bytearray(int(mode.removeprefix("memory")) * 2**20)
+    if mode.startswith("grandchild"):
+        size = int(mode.removeprefix("grandchild")) * 2**20
+        subprocess.run([sys.executable, "-c", f"bytearray({size})"], check=True)
     if mode == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     report(0.5, loss=float("nan"), accuracy=0.9)
     print("threads", os.environ["OMP_NUM_THREADS"])
+    print("sees cuda", os.environ.get("CUDA_VISIBLE_DEVICES"))
     """
 )
 
@@ -282,3 +290,79 @@ def test_a_cancelled_job_is_gone_within_ten_seconds_even_when_it_hangs(
     assert states == ["cancelled"]
     assert time.monotonic() - begun < seconds
     assert processes_of(run) == []
+
+
+@pytest.fixture
+def limited(settings):
+    settings.CHILD_MEMORY_GB = 0.25
+
+
+@pytest.mark.usefixtures("limited")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's limit")
+def test_a_child_that_needs_more_than_its_memory_fails_once_naming_the_limit(run, script):
+    assert supervise(run, script, "memory400") == "failed", "it is not tried again"
+    run.refresh_from_db()
+    assert "more memory than CHILD_MEMORY_GB allows a process (0.25 GB)" in run.error
+    assert run.error.endswith("MemoryError")
+
+
+@pytest.mark.usefixtures("limited")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's limit")
+def test_the_limit_holds_for_what_a_child_starts_and_leaves_room_below_it(run, script):
+    assert supervise(run, script, "memory50") == "succeeded"
+    other = TrainingRunFactory(kind="detector", output=run.output + "-2")
+    assert supervise(other, script, "grandchild400") == "failed"
+    other.refresh_from_db()
+    assert "CHILD_MEMORY_GB" in other.error
+
+
+def test_without_a_limit_a_memory_error_is_tried_again_as_any_other(run, script):
+    assert supervise(run, script, "crashMemoryError") == "queued"
+    run.refresh_from_db()
+    assert "CHILD_MEMORY_GB" not in run.error
+
+
+def test_each_training_sees_a_device_of_its_own_and_the_next_one_waits(tmp_path, script, db):
+    runs = [
+        TrainingRunFactory(kind=kind, output=str(tmp_path / kind))
+        for kind in ("classifier", "detector", "variation")
+    ]
+    devices = ["cuda:0", "cuda:1"]
+    assert jobs.claim(TrainingRun, runs[0].pk, devices=devices)
+    at_once = []
+
+    def argv(job):
+        at_once.append(jobs.claim(TrainingRun, runs[2].pk, devices=devices))
+        return [sys.executable, str(script), job.output, "succeed"]
+
+    state = supervision.supervise(
+        TrainingRun,
+        runs[1].pk,
+        argv=argv,
+        finish=lambda job: None,
+        devices=devices,
+    )
+    assert state == "succeeded"
+    assert at_once == [None], "while both are taken"
+    assert "sees cuda 1" in (tmp_path / "detector" / "log.txt").read_text()
+    assert jobs.claim(TrainingRun, runs[2].pk, devices=devices), "the second is free again"
+    runs[2].refresh_from_db()
+    assert runs[2].device == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("device", "ours", "seen"),
+    [("", "3", "3"), ("cpu", "3", ""), ("cuda:1", "4,6", "6"), ("cuda:2", "4,6", "")],
+)
+def test_devices_are_counted_among_those_that_we_see(tmp_path, monkeypatch, device, ours, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ours)
+    say = "import os; print('sees cuda', os.environ['CUDA_VISIBLE_DEVICES'])"
+    child.start([sys.executable, "-c", say], log=tmp_path / "log", device=device).wait()
+    assert f"sees cuda {seen}\n" in (tmp_path / "log").read_text()
+
+
+def test_a_training_with_a_gpu_of_its_own_may_not_fall_back_to_the_cpu(run):
+    run.device = "cuda:0"
+    assert '"device": "cuda"' in training.command(run)[-1]
+    run.config = {"device": "cpu"}
+    assert '"device": "cpu"' in training.command(run)[-1], "but a person's word stands"

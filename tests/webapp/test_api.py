@@ -11,7 +11,7 @@ from annotation.models import Brand, Label, LabelStudioAccount
 
 LISTS = ("brands", "images", "tasks", "labels", "rounds", "forecasts", "selections",
          "training-runs", "releases", "model-versions", "evaluations", "scans",
-         "datasets", "dataset-exports", "measurements", "alerts", "sources",
+         "jobs", "datasets", "dataset-exports", "measurements", "alerts", "sources",
          "source-runs")  # fmt: skip
 
 
@@ -104,6 +104,19 @@ def test_a_training_is_refused_while_one_runs_and_cancelled_on_request(api):
     assert api.post(f"/api/training-runs/{run.pk}/cancel/").status_code == 200
     run.refresh_from_db()
     assert run.cancel_requested
+
+
+@pytest.mark.usefixtures("small_demo")
+def test_jobs_are_narrowed_cancelled_and_run_again(api):
+    found = api.get("/api/jobs/?queue=train").json()["results"]
+    assert [(row["job"], row["person"]) for row in found] == [("trainingrun", "ml_engineer")]
+    assert api.get("/api/jobs/?state=nonsense").status_code == 400
+    (failed,) = api.get("/api/jobs/?state=failed").json()["results"]
+    place = f"/api/jobs/trainingrun/{failed['id']}"
+    assert api.post(f"{place}/resume/").json()["state"] == "queued"
+    assert api.post(f"{place}/resume/").status_code == 409
+    assert api.post(f"{place}/cancel/").json()["state"] == "cancelled"
+    assert api.post("/api/jobs/nonsense/1/cancel/").status_code == 404
 
 
 @pytest.mark.usefixtures("small_demo")

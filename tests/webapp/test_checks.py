@@ -36,6 +36,9 @@ def test_a_complete_installation_has_no_fault():
         ({"SHADOW_LEAST_IMAGES": 0}, "webapp.E012"),
         ({"SOURCE_LEAST_RIGHTNESS": 1.5}, "webapp.E013"),
         ({"SOURCE_LEAST_ANSWERS": 0}, "webapp.E013"),
+        ({"TRAIN_DEVICES": ["gpu0"]}, "webapp.E014"),
+        ({"TRAIN_DEVICES": ["cuda:0", "cuda:0"]}, "webapp.E014"),
+        ({"CHILD_MEMORY_GB": 0.2}, "webapp.E015"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

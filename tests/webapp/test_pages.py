@@ -64,6 +64,12 @@ def addresses() -> dict[str, str]:
         ),
         "training": reverse("training"),
         "run": reverse("run", args=[run.pk]),
+        "graph of a round": reverse("round-graph", args=[1]),
+        "graph of a running round": reverse("round-graph", args=[2]),
+        "graph of a cold start": reverse("round-graph", args=[0]),
+        "graph of a run": reverse("run-graph", args=[run.pk]),
+        "queue": reverse("queue"),
+        "queue, failed": reverse("queue") + "?state=failed&queue=train",
         "datasets": reverse("datasets"),
         "dataset": reverse("dataset", args=[DatasetVersion.objects.all()[0].sha256]),
         "lineage of an image": reverse("image-lineage", args=[Image.objects.all()[0].sha256]),
@@ -139,9 +145,9 @@ def _own_seconds(client, address: str) -> float:
 def test_empty_pages_say_what_to_do_next(log_in, language):
     client = log_in("ml_engineer")
     client.cookies["touchstone_language"] = language
-    for name in ("home", "rounds", "labels", "images", "brands", "training", "datasets", "models",
-                 "model-versions", "label-studio", "monitoring", "alerts", "my-work",
-                 "sources"):  # fmt: skip
+    for name in ("home", "rounds", "labels", "images", "brands", "training", "queue", "datasets",
+                 "models", "model-versions", "label-studio", "monitoring", "alerts",
+                 "my-work", "sources"):  # fmt: skip
         response = client.get(reverse(name))
         assert response.status_code == 200, name
         assert 'class="empty"' in response.content.decode(), name

@@ -135,3 +135,9 @@ def test_as_many_trainings_run_at_once_as_is_said(tmp_path):
     plan = load_plan(home=tmp_path, base_dir=tmp_path, environment={"TRAIN_PROCESSES": "3"})
     (worker,) = [spec for spec in specs_of(plan) if spec.name == "worker-train"]
     assert worker.argv[worker.argv.index("-c") + 1] == "3"
+
+
+def test_a_training_a_device_runs_at_once(tmp_path):
+    devices = {"TRAIN_DEVICES": "cuda:0,cuda:1,cuda:2"}
+    assert plan_of(tmp_path, devices).train_processes == 3
+    assert plan_of(tmp_path, devices | {"TRAIN_PROCESSES": "2"}).train_processes == 2

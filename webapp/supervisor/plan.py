@@ -170,13 +170,16 @@ def _redis_port(remembered: str | None, *, runs: bool) -> int:
 
 
 def _train_processes(environment: Mapping[str, str]) -> int:
-    """`TRAIN_PROCESSES`, or two where a training leaves half the cores free (see
-    `active_learning.child`) and no accelerator's memory is to be shared."""
+    """`TRAIN_PROCESSES`, or as many as there are `TRAIN_DEVICES`, or two where a training leaves
+    half the cores free (see `active_learning.child`) and no accelerator's memory is to be
+    shared."""
     given = environment.get("TRAIN_PROCESSES")
     if given:
         if not given.isdecimal() or int(given) < 1:
             raise UpError(f"TRAIN_PROCESSES is {given!r}, not a number from 1 up")
         return int(given)
+    if devices := [name for name in environment.get("TRAIN_DEVICES", "").split(",") if name]:
+        return len(devices)
     accelerator = Path("/dev/nvidiactl").exists()
     return 1 if accelerator or (os.cpu_count() or 1) < 2 else 2
 

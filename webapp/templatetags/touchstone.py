@@ -64,6 +64,7 @@ STATES = {
     "in_val": ("blue", "◐", gettext_lazy("in its validation rows")),
     "absent": ("grey", "–", gettext_lazy("not in the dataset")),
     "not_known": ("amber", "?", gettext_lazy("not known")),
+    "not_needed": ("grey", "–", gettext_lazy("not needed")),
     "failed": ("red", "✕", gettext_lazy("failed")),
     "active": ("green", "✓", gettext_lazy("active")),
     "ok": ("green", "✓", gettext_lazy("within the limit")),
@@ -96,6 +97,7 @@ WORDS = {
     "labels": gettext_lazy("new labels"),
     "round": gettext_lazy("round"),
     "person": gettext_lazy("person"),
+    "platform": gettext_lazy("the platform itself"),
     "webhook": gettext_lazy("webhook"),
     "email": gettext_lazy("e-mail"),
     "returned": gettext_lazy("given back"),
@@ -128,10 +130,15 @@ def ago(value: datetime | None) -> str:
     """How long ago, with the exact time on hover."""
     if value is None:
         return "–"
-    seconds = (timezone.now() - value).total_seconds()
-    text = _("now") if seconds < 1 else _("%(span)s ago") % {"span": span(seconds)}
+    text = elapsed(value)
     exact = format_date(timezone.localtime(value), "Y-m-d H:i:s T")
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, text)
+
+
+def elapsed(value: datetime) -> str:
+    """How long ago, in words alone."""
+    seconds = (timezone.now() - value).total_seconds()
+    return _("now") if seconds < 1 else _("%(span)s ago") % {"span": span(seconds)}
 
 
 @register.simple_tag
