@@ -42,7 +42,7 @@ class LineSerializer(serializers.Serializer):
         return [in_words(reason) for reason in line.missing]
 
 
-class StandingSerializer(serializers.Serializer):
+class BrandStandingSerializer(serializers.Serializer):
     """The brand with one release; `round` null: the champion before."""
 
     round = serializers.IntegerField(source="round.number", default=None, allow_null=True)
@@ -83,10 +83,10 @@ class ColdStartDetailSerializer(ColdStartSerializer):
     class Meta(ColdStartSerializer.Meta):
         fields = [*ColdStartSerializer.Meta.fields, "standings"]
 
-    @extend_schema_field(StandingSerializer(many=True))
+    @extend_schema_field(BrandStandingSerializer(many=True))
     def get_standings(self, begun: ColdStart) -> list[dict[str, Any]]:
         found = selectors.standings(cold_start=begun)
-        return list(StandingSerializer(found, many=True).data)
+        return list(BrandStandingSerializer(found, many=True).data)
 
 
 class BeginSerializer(serializers.Serializer):

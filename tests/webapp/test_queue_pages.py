@@ -15,6 +15,8 @@ from active_learning.models import (
     Forecast,
     Round,
     Scan,
+    Source,
+    SourceRun,
     TrainingRun,
     Worth,
 )
@@ -50,7 +52,11 @@ def one_of_each(people):
         ),
         Forecast.objects.create(release=release, config={}, **common),
         Worth.objects.create(round=Round.objects.create(number=4, seed=4, state="done"), **common),
-    ]
+        SourceRun.objects.create(
+            source=Source.objects.create(name="shops", kind="keywords", connector="folder"),
+            trigger="schedule", **common,
+        ),
+    ]  # fmt: skip
 
 
 def rows(client, query: str = "") -> list[str]:
