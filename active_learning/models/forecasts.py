@@ -36,9 +36,6 @@ class Forecast(Job):
         help_text="that was opened with it",
     )
 
-    class Meta(Job.Meta):
-        pass
-
 
 class Worth(Job):
     """What a round's chosen labels bought over as many random ones, its control. `report` is what
@@ -47,6 +44,3 @@ class Worth(Job):
     round = models.OneToOneField(Round, on_delete=models.PROTECT, related_name="worth")
     files = models.JSONField(default=dict, help_text="paths of the manifests it is made from")
     report = models.JSONField(default=dict, blank=True)
-
-    class Meta(Job.Meta):
-        pass

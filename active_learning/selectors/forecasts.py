@@ -27,14 +27,6 @@ class Change:
     outcome: float | None = None
 
     @property
-    def is_sure(self) -> bool:
-        """Whether the interval of either excludes no change."""
-        return any(
-            found is not None and not found["low"] <= 0 <= found["high"]
-            for found in (self.recall, self.precision)
-        )
-
-    @property
     def as_forecast(self) -> bool | None:
         """Whether the outcome lies in the forecast's interval."""
         if self.outcome is None or self.recall is None:

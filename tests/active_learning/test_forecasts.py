@@ -199,4 +199,4 @@ def test_the_outcome_is_held_beside_the_forecast(scan, champion):
         "brands": {"akira": {"recall": figures, "precision": None}},
     }  # fmt: skip
     total, akira = selectors.changes(report=report, items={"akira": 3}, outcome=outcome)
-    assert akira.as_forecast is False and akira.is_sure and total.as_forecast is False
+    assert akira.as_forecast is False and total.as_forecast is False
