@@ -16,7 +16,12 @@ from django.db import connection
 
 from active_learning import jobs, tasks
 from tests.active_learning.factories import TrainingRunFactory
-from tests.active_learning.test_supervision import CHILD, processes_of, wait_for
+from tests.active_learning.test_supervision import (
+    CHILD,
+    expect_nothing_of_it_to_run,
+    processes_of,
+    wait_for,
+)
 from tests.active_learning.test_supervision import supervise as supervise_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -161,7 +166,7 @@ def test_a_worker_that_is_stopped_hands_its_job_to_the_next_one(run, script, tmp
         wait_for(lambda: state(run) == "queued", 10)
         assert (Path(run.output) / "checkpoint").exists()
         wait_for(lambda: worker.poll() is not None, 10)
-    assert processes_of(run) == []
+    expect_nothing_of_it_to_run(run)
     with process(WORKER, script, "stop", tmp_path / "calls"):
         jobs.sweep_jobs()
         wait_for(lambda: state(run) == "succeeded", 30)
