@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import QuerySet
 
-from active_learning import rounds
+from active_learning import jobs, rounds
 from active_learning.estimates import probe_precision
 from active_learning.gates import reasons_in_words
 from active_learning.models import (
@@ -109,17 +109,29 @@ def round_report(round_: Round) -> dict[str, Any]:
 
 
 def orchestration(round_: Round) -> dict[str, float] | None:
-    """`{"seconds", "share"}` of a round's wall time in which neither a job of it ran nor people
-    were asked; None before it has ended."""
+    """`{"seconds", "share", "behind_others"}`: how long, and what share of a round's wall time,
+    neither people were asked nor any job ran; and how many seconds more only jobs ran that are not
+    of the round. None before it has ended."""
     if round_.finished_at is None:
         return None
-    busy = sorted(_busy(round_))
     wall = (round_.finished_at - round_.created_at).total_seconds()
-    idle, until = 0.0, round_.created_at
-    for began, ended in [*busy, (round_.finished_at, round_.finished_at)]:
+    of_round = list(_busy(round_))
+    idle = _idle(round_, of_round)
+    nothing = _idle(round_, [*of_round, *_others(round_)])
+    return {
+        "seconds": round(nothing, 2),
+        "share": round(nothing / wall, 4) if wall else 0.0,
+        "behind_others": round(idle - nothing, 2),
+    }
+
+
+def _idle(round_: Round, busy: Iterable[tuple[datetime, datetime]]) -> float:
+    """Seconds of a round that lie in none of the spans."""
+    idle, until, end = 0.0, round_.created_at, round_.finished_at
+    for began, ended in sorted([*busy, (end, end)]):
         idle += max(0.0, (began - until).total_seconds())
         until = max(until, ended)
-    return {"seconds": round(idle, 2), "share": round(idle / wall, 4) if wall else 0.0}
+    return idle
 
 
 def _busy(round_: Round) -> Iterator[tuple[datetime, datetime]]:
@@ -132,9 +144,21 @@ def _busy(round_: Round) -> Iterator[tuple[datetime, datetime]]:
         Evaluation.objects.filter(release__in=releases, created_at__gte=round_.created_at),
     )
     for rows in of_round:
-        yield from rows.filter(started_at__isnull=False, finished_at__isnull=False).values_list(
-            "started_at", "finished_at"
+        yield from _spans(rows)
+
+
+def _others(round_: Round) -> Iterator[tuple[datetime, datetime]]:
+    """From when to when each job ran that overlaps the round."""
+    for model in jobs.MODELS:
+        rows = model._default_manager.filter(
+            finished_at__gt=round_.created_at, started_at__lt=round_.finished_at
         )
+        yield from _spans(rows)
+
+
+def _spans(rows: QuerySet) -> Iterator[tuple[datetime, datetime]]:
+    done = rows.filter(started_at__isnull=False, finished_at__isnull=False)
+    yield from done.values_list("started_at", "finished_at")
 
 
 def model_reports(candidate: Release) -> dict[str, dict]:

@@ -24,6 +24,7 @@ from active_learning.models.jobs import Job
 from active_learning.shadows import InShadow
 from annotation.models import Label, Task
 from annotation.tasking import OPEN, create_tasks, withdraw_tasks
+from annotation.tasks import push_tasks
 
 T = TypeVar("T")
 FAILED = (JobState.FAILED, JobState.CANCELLED)
@@ -72,11 +73,12 @@ def select(round_: Round) -> dict:
 
 def push(round_: Round) -> dict:
     """Wait until the first of the round's tasks are before people. The rest follows as the window
-    is refilled; the outbox itself is pushed by the sync."""
+    is refilled; the outbox is pushed by the sync, which need not wait for its own next turn."""
     tasks = Task.objects.filter(selection__round=round_)
     for kind in Task.Kind.values:
         of_kind = tasks.filter(kind=kind)
         if of_kind.exists() and not of_kind.filter(Q(pushed_at__isnull=False)).exists():
+            push_tasks.delay()
             raise Waiting(f"the first {kind} tasks to reach Label Studio")
     return {"tasks": tasks.count()}
 

@@ -150,18 +150,19 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# `background` is what no round waits for: else its scan would wait behind minutes of embeddings.
 CELERY_TASK_ROUTES = {
     "annotation.tasks.*": {"queue": "sync"},
     "annotation.tasks.find_copies": {"queue": "default"},
     "annotation.tasks.tend_quality": {"queue": "default"},
     "active_learning.tasks.run_scan": {"queue": "scan"},
     "active_learning.tasks.run_evaluation": {"queue": "scan"},
-    "active_learning.tasks.run_embedding": {"queue": "scan"},
-    "active_learning.tasks.run_forecast": {"queue": "scan"},
-    "active_learning.tasks.run_worth": {"queue": "scan"},
-    "active_learning.tasks.fill_embeddings": {"queue": "scan"},
-    "active_learning.tasks.run_export": {"queue": "scan"},
-    "active_learning.tasks.run_source": {"queue": "scan"},
+    "active_learning.tasks.run_embedding": {"queue": "background"},
+    "active_learning.tasks.run_forecast": {"queue": "background"},
+    "active_learning.tasks.run_worth": {"queue": "background"},
+    "active_learning.tasks.fill_embeddings": {"queue": "background"},
+    "active_learning.tasks.run_export": {"queue": "background"},
+    "active_learning.tasks.run_source": {"queue": "background"},
     "active_learning.tasks.run_training": {"queue": "train"},
 }
 # A task not acknowledged within this time is delivered again. Jobs hold a lease in the database,
@@ -179,7 +180,7 @@ CELERY_BEAT_SCHEDULE = {
     "embed what lacks a vector": {
         "task": "active_learning.tasks.fill_embeddings",
         "schedule": 15.0,
-        "options": {"expires": 15},  # behind a long scan they would only pile up
+        "options": {"expires": 15},  # behind a long export they would only pile up
     },
     "scan the pool anew after a promotion": {
         "task": "active_learning.tasks.rescan_pool",

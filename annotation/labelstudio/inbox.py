@@ -21,6 +21,7 @@ from annotation.labelstudio.client import LabelStudioError
 from annotation.labelstudio.poll import poll_project
 from annotation.labelstudio.projects import SECRET_HEADER
 from annotation.models import InboxEvent, LabelStudioProject
+from annotation.signals import answers_taken
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ def process_inbox() -> int:
             _close(project_events, error="of no project of ours")
         else:
             written += _process(project, project_events)
+    if events:
+        answers_taken.send(sender=InboxEvent)
     return written
 
 

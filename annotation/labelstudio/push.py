@@ -18,6 +18,7 @@ from annotation.labelstudio.client import LabelStudioError, field_filter
 from annotation.labelstudio.outbox import BESIDE_THE_WINDOW, claim, mark_pushed, release
 from annotation.labelstudio.projects import noting_errors, projects
 from annotation.models import Label, LabelStudioProject, Task
+from annotation.signals import tasks_pushed
 
 BATCH = 100
 # An import takes Label Studio well under a second; one whose caller is gone has ended by then.
@@ -112,4 +113,5 @@ def _send(project: LabelStudioProject, tasks: Sequence[Task]) -> int:
     ids = dict(zip([task.pk for task in tasks], answer["task_ids"], strict=True))
     mark_pushed(remote_ids=ids)
     sent.keep(remote_ids=ids, entries=entries)
+    tasks_pushed.send(sender=Task)
     return len(ids)

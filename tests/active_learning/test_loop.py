@@ -7,7 +7,12 @@ from django.utils import timezone
 
 from active_learning.loop import orchestration
 from active_learning.models import Round, RoundStep, Scan
-from tests.active_learning.factories import ReleaseFactory, ScanFactory, TrainingRunFactory
+from tests.active_learning.factories import (
+    EvaluationFactory,
+    ReleaseFactory,
+    ScanFactory,
+    TrainingRunFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -37,4 +42,9 @@ def test_orchestration_is_what_neither_jobs_nor_people_took():
     Round.objects.filter(pk=round_.pk).update(created_at=begun, finished_at=at(100))
     round_.refresh_from_db()
     # 2 before the scan, 3 until the labelling, 5 until the trainings (which overlap), 10 after.
-    assert orchestration(round_) == {"seconds": 20.0, "share": 0.2}
+    assert orchestration(round_) == {"seconds": 20.0, "share": 0.2, "behind_others": 0.0}
+    other = EvaluationFactory()  # began before it, and ran while the trainings waited
+    type(other).objects.filter(pk=other.pk).update(started_at=at(-5), finished_at=at(1))
+    other = EvaluationFactory()
+    type(other).objects.filter(pk=other.pk).update(started_at=at(49), finished_at=at(53))
+    assert orchestration(round_) == {"seconds": 16.0, "share": 0.16, "behind_others": 4.0}

@@ -26,7 +26,7 @@ from tests.platform import ROOT, Platform
 
 PROCESSES = (
     "worker", "label-studio", "postgres", "worker-scan", "redis", "worker-train", "gateway",
-    "beat", "web",
+    "beat", "web", "worker-background",
 )  # fmt: skip
 STEPS = ("scan", "select", "push", "collect", "freeze", "train", "evaluate", "gate")
 SECONDS = 900  # a round, at most

@@ -15,7 +15,7 @@ from webapp.supervisor.state import read_state
 pytestmark = [pytest.mark.slow, pytest.mark.labelstudio, pytest.mark.faults]
 SERVICES = (
     *("postgres", "redis", "label-studio", "web"),
-    *("worker", "worker-scan", "worker-train", "beat"),
+    *("worker", "worker-scan", "worker-background", "worker-train", "beat"),
 )
 
 

@@ -193,6 +193,7 @@ def _workers(plan: Plan) -> list[Spec]:
     return [
         _worker(plan, "worker", queues="default,sync", processes=2),
         _worker(plan, "worker-scan", queues="scan", processes=1),
+        _worker(plan, "worker-background", queues="background", processes=1),
         _worker(plan, "worker-train", queues="train", processes=plan.train_processes),
     ]
 
