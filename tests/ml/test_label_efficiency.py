@@ -7,12 +7,13 @@ from scipy import stats
 from ml.bench import label_efficiency
 from ml.bench.label_efficiency import interval, labels_to
 from ml.bench.labels.campaign import run_campaign, whole_pool
-from ml.bench.labels.material import Labelled, Material, with_rare_positives
+from ml.bench.labels.material import Material, rare_positives
 from ml.bench.labels.strategies import STRATEGIES, by_random
+from ml.bench.labels.worlds import Size
 from ml.cli import main
+from ml.forecast.heads import Labelled
 from ml.progress import Progress
 from ml.synth import generate
-from ml.train import train
 
 BRANDS, DIMENSIONS = 3, 16
 
@@ -88,7 +89,8 @@ def test_the_mix_finds_rare_positives_that_random_draws_miss(material):
 
 def test_a_pool_of_rare_positives_keeps_everything_else():
     pool = clouds(np.random.default_rng(0), [200, 200, 200, 900])
-    rare = with_rare_positives(pool, brands=BRANDS, share=0.1, rng=np.random.default_rng(1))
+    places = rare_positives(pool.answers, brands=BRANDS, share=0.1, rng=np.random.default_rng(1))
+    rare = pool.only(places)
     counts = np.bincount(rare.answers, minlength=BRANDS + 1)
     assert counts[BRANDS] == 900
     assert counts[:BRANDS].sum() == pytest.approx(100, abs=2)
@@ -115,13 +117,8 @@ def test_the_interval_is_students():
 @pytest.mark.slow
 def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeypatch):
     small = {"brands": 2, "train": 60, "closed": 12, "open_": 60, "pool": 80}
-    monkeypatch.setattr(label_efficiency, "QUICK", small)
-    monkeypatch.setattr(label_efficiency, "QUICK_PICTURE", 48)
-    short = {"epochs": 1, "least_steps": 2}
-    monkeypatch.setattr(
-        label_efficiency, "train",
-        lambda **given: train(**given | {"config": given["config"] | short}),
-    )  # fmt: skip
+    short = {"epochs": 1, "warm_epochs": 1, "least_steps": 2}
+    monkeypatch.setattr(label_efficiency, "QUICK", Size(world=small, picture=48, config=short))
     monkeypatch.setattr(label_efficiency, "QUICK_BATCH", 4)
     monkeypatch.setattr(label_efficiency, "STEPS", 2)
     own = generate(
@@ -138,6 +135,10 @@ def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeyp
             assert len(found["labels_to_90"]) == 2
             assert [labels for labels, *_ in found["curve"]] == [0, 4, 8]
             assert all(low <= recall <= high for _, recall, low, high in found["curve"])
+        for name in ("mix", "random"):
+            recalls = figures["strategies"][name]["retrained"]
+            assert len(recalls) == 2
+            assert all(0 <= recall <= 1 for recall in recalls)
     assert len(result["rows"]) == 3 * len(STRATEGIES)
 
 

@@ -1,0 +1,208 @@
+"""The materials of the three settings, from generated worlds and from labelled images of one's own.
+No label of a pool has a part in its embeddings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.bench.labels.material import Images, Material, Row, rare_positives
+from ml.embed import embed
+from ml.errors import InputError
+from ml.forecast.heads import Labelled
+from ml.images import image_paths
+from ml.manifest import Manifest, read_manifest
+from ml.models.base import ShouldStop
+from ml.progress import Progress
+from ml.synth import generate
+from ml.train import train
+
+GIVEN_NEGATIVES = 50
+# What is given of each brand, and how much of the pool shows one of them.
+SETTINGS: dict[str, dict[str, float]] = {
+    "rare": {"positives": 2, "share": 0.02},
+    "negatives": {"positives": 60, "share": 0.01},
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a world, its pictures in pixels, and the classifier whose embeddings are used."""
+
+    world: Mapping[str, int]
+    picture: int
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Rows whose answer is known, and their looks."""
+
+    rows: Sequence[Row]
+    labelled: Labelled
+
+    def only(self, places: np.ndarray) -> "_Known":
+        return _Known([self.rows[i] for i in places], self.labelled.only(places))
+
+
+def generated(
+    seed: int, size: Size, folder: Path, *, progress: Progress, should_stop: ShouldStop
+) -> dict[str, Material]:
+    """The settings `rare` and `negatives`, on one generated world. Embeddings are those of a
+    classifier trained on its training rows, as a champion's are."""
+    with progress.part(0.0, 0.4) as part:
+        world = generate(
+            **size.world, business=0, size=size.picture, seed=seed, out=folder / "world",
+            progress=part,
+        )  # fmt: skip
+    truth = read_manifest(folder / "world" / "truth")
+    brands = _brands(world)
+    champion = folder / "generated"
+    with progress.part(0.4, 1.0) as part:
+        looks = _looks(
+            world, config={**size.config, "brands": brands, "seed": seed},
+            embedded=[world, truth], out=champion, progress=part, should_stop=should_stop,
+        )  # fmt: skip
+    pool = _known(truth, truth.table, looks, brands)
+    training, closed, open_ = (
+        _known(world, world.rows(split), looks, brands) for split in ("train", "closed", "open")
+    )
+    rng = np.random.default_rng([seed, 2])
+    materials = {}
+    for name, setting in SETTINGS.items():
+        known, _ = _shared_out(training, len(brands), int(setting["positives"]), rng)
+        places = rare_positives(
+            pool.labelled.answers, brands=len(brands), share=setting["share"], rng=rng
+        )
+        materials[name] = _material(
+            brands, known, pool.only(places), tested=(closed, open_), champion=champion
+        )
+    return materials
+
+
+def given(
+    manifest: Path,
+    seed: int,
+    size: Size,
+    folder: Path,
+    *,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> Material:
+    """The setting `products`: what is not given of the training rows is the pool, as it is. The
+    classifier whose embeddings are used learned every other brand; the campaign is about the rest.
+
+    Raises:
+        InputError: it has no closed rows of two brands.
+    """
+    data = read_manifest(manifest)
+    brands = _brands(data)
+    learned, new = brands[::2], brands[1::2]
+    if not new:
+        raise InputError(f"{data.path}: closed rows of two brands are needed")
+    champion = folder / "given"
+    looks = _looks(
+        data, config={**size.config, "brands": learned, "seed": seed}, embedded=[data],
+        out=champion, progress=progress, should_stop=should_stop,
+    )  # fmt: skip
+    training, closed, open_ = (
+        _known(data, data.rows(*splits), looks, new)
+        for splits in (("train", "val"), ("closed",), ("open",))
+    )
+    rng = np.random.default_rng([seed, 3])
+    known, pool = _shared_out(training, len(new), int(SETTINGS["rare"]["positives"]), rng)
+    return _material(new, known, pool, tested=(closed, open_), champion=champion)
+
+
+def _looks(
+    data: Manifest,
+    *,
+    config: Mapping[str, Any],
+    embedded: Sequence[Manifest],
+    out: Path,
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> dict[str, np.ndarray]:
+    """The embedding of each image, by sha256, of a classifier that is trained into `out`."""
+    with progress.part(0.0, 0.7) as part:
+        train(
+            kind="classifier", manifest=data.path, out=out, config=dict(config), init=None,
+            progress=part, should_stop=should_stop,
+        )  # fmt: skip
+    looks: dict[str, np.ndarray] = {}
+    for i, one in enumerate(embedded):
+        result = out.with_name(f"{out.name}-looks-{i}.parquet")
+        with progress.part(
+            0.7 + 0.3 * i / len(embedded), 0.7 + 0.3 * (i + 1) / len(embedded)
+        ) as part:
+            embed(
+                model=out, manifest=one.path, out=result, progress=part, should_stop=should_stop
+            )  # fmt: skip
+        looks |= {
+            row["sha256"]: np.array(row["embedding"], np.float32)
+            for row in pq.read_table(result).to_pylist()
+            if row["embedding"] is not None
+        }
+    return looks
+
+
+def _brands(data: Manifest) -> list[str]:
+    return sorted(set(data.rows("closed")["brand"].to_pylist()) - {None})
+
+
+def _material(
+    brands: Sequence[str], known: _Known, pool: _Known, *, tested: Sequence[_Known], champion: Path
+) -> Material:
+    """
+    Args:
+        tested: the closed and the open rows.
+    """
+    closed, open_ = tested
+    closed = closed.only(np.flatnonzero(closed.labelled.answers < len(brands)))
+    open_ = open_.only(np.flatnonzero(open_.labelled.answers == len(brands)))
+    return Material(
+        brands=len(brands),
+        given=known.labelled,
+        pool=pool.labelled,
+        closed=closed.labelled,
+        open_=open_.labelled.looks,
+        images=Images(brands, known.rows, pool.rows, [*closed.rows, *open_.rows], champion),
+    )
+
+
+def _known(
+    data: Manifest, rows: pa.Table, looks: Mapping[str, np.ndarray], brands: Sequence[str]
+) -> _Known:
+    """Rows whose answer is known and whose image could be read; every other brand is none."""
+    place = {brand: i for i, brand in enumerate(brands)}
+    paths = image_paths(data, rows["image"].to_pylist())
+    known, of, answers = [], [], []
+    for row, path in zip(rows.to_pylist(), paths, strict=True):
+        if row["answer"] == "unlabelled" or row["sha256"] not in looks:
+            continue
+        brand = row["brand"] if row["answer"] == "brand" and row["brand"] in place else None
+        known.append(
+            {"image": str(path), "sha256": row["sha256"], "group": row["group"]}
+            | {"split": row["split"], "answer": "brand" if brand else "none", "brand": brand}
+        )
+        of.append(looks[row["sha256"]])
+        answers.append(len(brands) if brand is None else place[brand])
+    return _Known(known, Labelled(np.stack(of), np.array(answers)))
+
+
+def _shared_out(
+    training: _Known, brands: int, positives: int, rng: np.random.Generator
+) -> tuple[_Known, _Known]:
+    """What is given: so many positives of each brand, weak as a source's are, and a few images
+    that show none; and the rest."""
+    places = []
+    for brand in range(brands + 1):
+        mine = rng.permutation(np.flatnonzero(training.labelled.answers == brand))
+        places.append(mine[: positives if brand < brands else GIVEN_NEGATIVES])
+    known = np.concatenate(places)
+    rest = np.setdiff1d(np.arange(len(training.rows)), known)
+    return training.only(known), training.only(rest)
