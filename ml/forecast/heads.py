@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 PENALTY = 30.0  # LogisticRegression's C: embeddings have length one
 PASSES = 200
@@ -43,7 +44,9 @@ def learn(known: Labelled, *, near: LogisticRegression | None = None) -> Logisti
     if near is not None and np.array_equal(near.classes_, np.unique(known.answers)):
         head.coef_, head.intercept_ = near.coef_.copy(), near.intercept_.copy()
         head.classes_ = near.classes_
-    with warnings.catch_warnings():
+    # Products this small gain nothing from a second thread, and on a busy machine the threads'
+    # waiting for each other made a campaign of heads take fifty times as long.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # So many passes are enough for the last digits not to matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return head.fit(known.looks, known.answers)
