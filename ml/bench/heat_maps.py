@@ -1,18 +1,33 @@
-"""Heat maps to be compared with the one in use: other methods, other stages, and no network."""
+"""Heat maps to be compared with the one in use: other methods, other stages, and no network.
 
-from collections.abc import Callable
+HiResCAM (Draelos & Carin, arXiv 2011.08891) is gradient × activation, summed over channels, at a
+stage of the network. Grad-CAM (Selvaraju et al., ICCV 2017) averages the gradient over places
+first, and is usually taken at the last stage, where 80 pixels have become 3 × 3 places.
+"""
+
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml.explain.attribution import activations_and_gradients, hires_cam, stages
-from ml.explain.heat import to_squares
+from ml.errors import InputError
+from ml.explain.heat import find_maps
 
-STEPS = 8  # of integrated gradients
+# Below this the maps are those of a stem, not of a stage.
+LEAST_REDUCTION = 4
+
+
+def hires_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """[n, c, h, w] each → [n, h, w]; what speaks for the class is positive.
+
+    At the last stage before a global mean and a linear layer its sum over places is the logit
+    without its bias.
+    """
+    return (gradients * activations).sum(dim=1)
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -25,6 +40,7 @@ def layer_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return (F.relu(gradients) * activations).sum(dim=1)
 
 
+IN_USE = "integrated gradients"
 METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "HiResCAM": hires_cam,
     "Grad-CAM": grad_cam,
@@ -41,31 +57,59 @@ def draw_maps(net: nn.Module, inputs: Tensor, classes: Tensor) -> dict[str, np.n
         for name, method in METHODS.items()
         for number, of in enumerate(found, 1)
     }
-    gradients = integrated_gradients(net, inputs, classes).cpu().numpy()
-    smooth = gaussian_filter(gradients, (0, size / 40, size / 40))
-    return maps | {"integrated gradients": np.maximum(smooth, 0)}
+    return maps | {IN_USE: find_maps(net, inputs, classes)}
 
 
-def integrated_gradients(net: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
-    """[n, s, s]: what each pixel adds on the way from the blurred picture to the sharp one
-    (Sundararajan et al., ICML 2017)."""
-    start = blurred(inputs)
-    total = torch.zeros_like(inputs)
-    for step in range(STEPS):
-        between = start + (inputs - start) * (step + 0.5) / STEPS
-        between.requires_grad_()
-        said = net(between).gather(1, classes[:, None]).sum()
-        total += torch.autograd.grad(said, between)[0] / STEPS
-    return ((inputs - start) * total).sum(dim=1)
+def stages(net: nn.Module) -> list[nn.Module]:
+    """The stages of a network, finest first, of those that have maps of features.
+
+    Raises:
+        InputError: it has none, as transformers of patches do.
+    """
+    described: Sequence[Any] = getattr(net, "feature_info", ())
+    found = [one["module"] for one in described if one["reduction"] >= LEAST_REDUCTION]
+    if not found:
+        raise InputError(f"{type(net).__name__}: no stages to explain it by")
+    return [net.get_submodule(name) for name in found]
 
 
-def blurred(inputs: Tensor) -> Tensor:
-    """The mean over a square of a quarter of the side, twice."""
-    reach = inputs.shape[-1] // 8
-    for _ in range(2):
-        padded = F.pad(inputs, [reach] * 4, mode="replicate")
-        inputs = F.avg_pool2d(padded, 2 * reach + 1, stride=1)
-    return inputs
+def activations_and_gradients(
+    net: nn.Module, inputs: Tensor, classes: Tensor, at: Sequence[nn.Module]
+) -> list[tuple[Tensor, Tensor]]:
+    """Of each stage in `at` its output, and the gradient of each input's logit of its class by it.
+
+    Args:
+        inputs: [n, 3, s, s].
+        classes: int64 [n].
+
+    Returns:
+        for each stage two tensors [n, c, h, w].
+
+    Raises:
+        InputError: a stage's output is no map.
+    """
+    outputs: list[Tensor] = []
+    hooks = [
+        stage.register_forward_hook(lambda _, __, output: outputs.append(output)) for stage in at
+    ]
+    try:
+        with torch.enable_grad():
+            logits = net(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    # Inputs are square, so maps are; what has its channels last is not.
+    if any(output.ndim != 4 or output.shape[2] != output.shape[3] for output in outputs):
+        raise InputError(f"{type(net).__name__}: its stages have no maps to explain it by")
+    # Images do not influence each other in evaluation mode: the gradient of the sum is each one's.
+    gradients = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), outputs)
+    return [(o.detach(), g) for o, g in zip(outputs, gradients, strict=True)]
+
+
+def to_squares(maps: Tensor, size: int) -> np.ndarray:
+    """What is positive in maps [n, h, w], float32 [n, size, size]."""
+    large = F.interpolate(maps.clamp(min=0)[:, None], size=(size, size), mode="bilinear")
+    return large[:, 0].float().cpu().numpy()
 
 
 def shuffled(net: nn.Module, seed: int) -> nn.Module:

@@ -119,8 +119,7 @@ def _fusion(
         kind="fusion",
         manifest=world.path,
         out=out,
-        # Nothing was trained on, so any row may be fitted on.
-        config={"models": [str(folder) for folder in nets.onnx.values()], "holdout": 0.5},
+        config={"models": [str(folder) for folder in nets.onnx.values()]},
         init=None,
         progress=Progress(quiet=True),
         should_stop=should_stop,

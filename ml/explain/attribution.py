@@ -1,74 +1,33 @@
-"""Where in its input a network finds a class.
-
-HiResCAM (Draelos & Carin, arXiv 2011.08891): gradient × activation, summed over channels, at a
-stage of the network. Grad-CAM (Selvaraju et al., ICCV 2017) averages the gradient over places
-first, and is usually taken at the last stage, where 80 pixels have become 3 × 3 places. At the
-first stage HiResCAM puts several times as much of its energy on the feature (docs/benchmarks.md,
-section Explanation): there it is the default.
+"""Where in its input a network finds a class: integrated gradients (Sundararajan et al., ICML
+2017), from a blurred picture to the picture. They ask nothing of a network but a gradient, so
+transformers of patches are explained as convolutions are, and of all maps that were tried they put
+most of their energy on the feature (docs/benchmarks.md, section Explanation).
 """
-
-from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ml.errors import InputError
-
-# Below this the maps are those of a stem, not of a stage.
-LEAST_REDUCTION = 4
+STEPS = 8
 
 
-def stages(net: nn.Module) -> list[nn.Module]:
-    """The stages of a network, finest first, of those that have maps of features.
-
-    Raises:
-        InputError: it has none, as transformers of patches do.
-    """
-    described: Sequence[Any] = getattr(net, "feature_info", ())
-    found = [one["module"] for one in described if one["reduction"] >= LEAST_REDUCTION]
-    if not found:
-        raise InputError(f"{type(net).__name__}: no stages to explain it by")
-    return [net.get_submodule(name) for name in found]
-
-
-def activations_and_gradients(
-    net: nn.Module, inputs: Tensor, classes: Tensor, at: Sequence[nn.Module]
-) -> list[tuple[Tensor, Tensor]]:
-    """Of each stage in `at` its output, and the gradient of each input's logit of its class by it.
-
-    Args:
-        inputs: [n, 3, s, s].
-        classes: int64 [n].
-
-    Returns:
-        for each stage two tensors [n, c, h, w].
-
-    Raises:
-        InputError: a stage's output is no map.
-    """
-    outputs: list[Tensor] = []
-    hooks = [
-        stage.register_forward_hook(lambda _, __, output: outputs.append(output)) for stage in at
-    ]
-    try:
-        with torch.enable_grad():
-            logits = net(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    # Inputs are square, so maps are; what has its channels last is not.
-    if any(output.ndim != 4 or output.shape[2] != output.shape[3] for output in outputs):
-        raise InputError(f"{type(net).__name__}: its stages have no maps to explain it by")
-    # Images do not influence each other in evaluation mode: the gradient of the sum is each one's.
-    gradients = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), outputs)
-    return [(o.detach(), g) for o, g in zip(outputs, gradients, strict=True)]
+def integrated_gradients(net: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
+    """[n, s, s]: what each pixel adds on the way from the blurred picture to the sharp one
+    (Sundararajan et al., ICML 2017)."""
+    start = blurred(inputs)
+    total = torch.zeros_like(inputs)
+    for step in range(STEPS):
+        between = start + (inputs - start) * (step + 0.5) / STEPS
+        between.requires_grad_()
+        said = net(between).gather(1, classes[:, None]).sum()
+        total += torch.autograd.grad(said, between)[0] / STEPS
+    return ((inputs - start) * total).sum(dim=1)
 
 
-def hires_cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """[n, c, h, w] each → [n, h, w]; what speaks for the class is positive.
-
-    At the last stage before a global mean and a linear layer its sum over places is the logit
-    without its bias.
-    """
-    return (gradients * activations).sum(dim=1)
+def blurred(inputs: Tensor) -> Tensor:
+    """The mean over a square of a quarter of the side, twice."""
+    reach = inputs.shape[-1] // 8
+    for _ in range(2):
+        padded = F.pad(inputs, [reach] * 4, mode="replicate")
+        inputs = F.avg_pool2d(padded, 2 * reach + 1, stride=1)
+    return inputs

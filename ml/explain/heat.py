@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F
+from scipy.ndimage import gaussian_filter
+from torch import nn
 
 from ml import models
 from ml.artifact import Artifact
 from ml.errors import InputError
-from ml.explain.attribution import activations_and_gradients, hires_cam, stages
+from ml.explain.attribution import integrated_gradients
 from ml.explain.target import choose
 from ml.images import Placement, letterbox
 from ml.models.augment import normalise, to_input
@@ -67,13 +68,8 @@ def _of_batch(
     assert scores is not None  # noqa: S101 — these models always say it
     classes = [choose(row, predictor.labels, label) for row in scores]
     inputs = to_inputs(predictor, images)
-    ((activations, gradients),) = activations_and_gradients(
-        predictor.net,
-        inputs,
-        torch.tensor([predictor.output_of(k) for k in classes], device=inputs.device),
-        stages(predictor.net)[:1],
-    )
-    maps = to_squares(hires_cam(activations, gradients), predictor.side)
+    outputs = torch.tensor([predictor.output_of(k) for k in classes], device=inputs.device)
+    maps = find_maps(predictor.net, inputs, outputs)
     return [
         Heat(predictor.labels[k], float(row[k]), onto_image(square, image))
         for k, row, square, image in zip(classes, scores, maps, images, strict=True)
@@ -86,10 +82,17 @@ def to_inputs(predictor: NetPredictor, images: Sequence[Image.Image]) -> torch.T
     return normalise(to_input(torch.from_numpy(squares).to(predictor.device)))
 
 
-def to_squares(maps: torch.Tensor, size: int) -> np.ndarray:
-    """What is positive in maps [n, h, w], float32 [n, size, size]."""
-    large = F.interpolate(maps.clamp(min=0)[:, None], size=(size, size), mode="bilinear")
-    return large[:, 0].float().cpu().numpy()
+def find_maps(net: nn.Module, inputs: torch.Tensor, classes: torch.Tensor) -> np.ndarray:
+    """What speaks for each input's class, float32 [n, s, s], 0 and above.
+
+    Args:
+        inputs: [n, 3, s, s].
+        classes: int64 [n], of the network's outputs.
+    """
+    gradients = integrated_gradients(net, inputs, classes).float().cpu().numpy()
+    # Single pixels say little: neighbours' are of both signs.
+    reach = inputs.shape[-1] / 40
+    return np.maximum(gaussian_filter(gradients, (0, reach, reach)), 0)
 
 
 def onto_image(square: np.ndarray, image: Image.Image) -> np.ndarray:

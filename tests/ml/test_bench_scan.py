@@ -1,10 +1,11 @@
-"""The benchmark of scans: its timing and its sums. The nets of the real one take minutes."""
+"""The benchmark of scans: its timing and its sums. The real one takes minutes."""
 
 import numpy as np
 import pytest
 
-from ml.bench import scan
+from ml.bench import fusion, scan
 from ml.bench.speed import lines as work
+from ml.bench.speed import nets
 from ml.bench.speed.memory import memory_of_scan
 from ml.bench.speed.processes import Line, time_lines
 from ml.errors import Cancelled
@@ -77,3 +78,29 @@ def test_memory_is_watched_from_the_first_image_to_the_last(small_world, small_e
     late = np.array(found["mb_by_tenth"][2:])
     assert late.max() - late.min() < 40
     assert found["peak_mb"] >= late.max()
+
+
+@pytest.mark.slow
+def test_the_whole_benchmark_in_small(monkeypatch):
+    monkeypatch.setattr(scan, "SIDE", 160)
+    monkeypatch.setattr(scan, "QUICK", {"images": 8, "repeats": 1, "rows": 100})
+    sides = {"classifier": 64, "variation": 64, "detector": 96}
+    small = {kind: net | {"size": sides[kind]} for kind, net in nets.NETS.items()}
+    monkeypatch.setattr(nets, "NETS", small)
+    sizes = {"brands": 3, "train": 120, "closed": 30, "open_": 120, "business": 12, "audit": 12}
+    monkeypatch.setattr(fusion, "QUICK", sizes)
+    short = {
+        "classifier": {"epochs": 2, "least_steps": 4},
+        "detector": {"steps": 4},
+        "variation": {"epochs": 2, "least_steps": 4},
+        "text": {},
+    }
+    monkeypatch.setattr(fusion, "QUICK_MODELS", short)
+    found = scan.run(quick=True, seeds=1, progress=Progress(quiet=True), should_stop=lambda: False)
+    assert set(found["images_per_s"]) == {
+        "ours", "cascade", "loop", "session", "decode", "ours_torch",
+    }  # fmt: skip
+    assert min(found["images_per_s"].values()) > 0
+    assert -1 <= found["cascade_recall_loss"] <= 1
+    assert found["peak_mb"] > 0
+    assert 0 <= found["looked_at"] <= 1

@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from ml import models
 from ml.bench import explain
 from ml.bench.feature_places import KINDS, closed_features
-from ml.bench.heat_maps import blurred, integrated_gradients, middle, shuffled
+from ml.bench.heat_maps import activations_and_gradients, hires_cam, middle, shuffled, stages
 from ml.cli import main
+from ml.errors import InputError
+from ml.explain.attribution import blurred, integrated_gradients
+from ml.explain.heat import to_inputs
 from ml.images import image_paths, open_image
 from ml.progress import Progress
 from ml.synth import generate
 from ml.train import train
+from tests.ml.test_explain_heat import squares
 
 SMALL = {"brands": 2, "train": 0, "open_": 0, "business": 0, "pool": 0, "size": 96, "seed": 6}
 
@@ -112,4 +117,34 @@ def test_the_benchmark_tells_heat_on_features_from_chance_and_shuffled_weights(
             for figure in every[name].values():
                 assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
     signature = figures["features"]["signature alone"]["all"]
-    assert signature["chance"]["energy"]["value"] < signature[explain.DEFAULT]["energy"]["value"]
+    assert signature["chance"]["energy"]["value"] < signature[explain.IN_USE]["energy"]["value"]
+
+
+def test_at_the_last_stage_the_map_adds_up_to_the_logit_without_its_bias(small_classifier):
+    """Where a mean and a linear layer follow, HiResCAM is CAM (Zhou et al. 2016)."""
+    predictor = models.load(small_classifier)
+    images = [image for image, _, _ in squares(1, 6)]
+    inputs, classes = to_inputs(predictor, images), torch.tensor([0, 1, 2, 0, 1, 3])
+    last = stages(predictor.net)[-1]
+    ((activations, gradients),) = activations_and_gradients(predictor.net, inputs, classes, [last])
+    found = hires_cam(activations, gradients)
+    head = predictor.net.get_classifier()
+    with torch.no_grad():
+        logits = predictor.net(inputs).gather(1, classes[:, None])[:, 0]
+        by_hand = torch.einsum("nchw,nc->nhw", activations, head.weight[classes])
+        torch.testing.assert_close(found, by_hand / activations[0, 0].numel())
+        torch.testing.assert_close(found.sum(dim=(1, 2)), logits - head.bias[classes])
+
+
+@pytest.mark.slow  # importing timm
+def test_networks_of_timm_have_stages_and_those_without_maps_are_refused():
+    import timm
+
+    net = timm.create_model("resnet10t", pretrained=False, num_classes=3).eval()
+    inputs, classes = torch.rand(2, 3, 64, 64), torch.tensor([0, 2])
+    found = activations_and_gradients(net, inputs, classes, stages(net))
+    assert [list(a.shape[2:]) for a, _ in found] == [[16, 16], [8, 8], [4, 4], [2, 2]]
+    flat = timm.create_model("test_vit", pretrained=False, num_classes=3).eval()
+    with pytest.raises(InputError, match="maps to explain it by"):
+        size = flat.default_cfg["input_size"]
+        activations_and_gradients(flat, torch.rand(2, *size), classes, stages(flat))

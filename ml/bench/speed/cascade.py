@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ml.bench.fusion import FLAG_RATIO, HOLDOUT, trained_models
+from ml.bench.fusion import FLAG_RATIO, trained_models
 from ml.evaluate.judging import moved, threshold_vector
 from ml.evaluate.recall import flagged, hits, mean_recall, recall_by_brand
 from ml.evaluate.scored import fitting_half
@@ -32,7 +32,7 @@ def recall_loss(
             kind="fusion",
             manifest=world.path,
             out=folder / "fusion",
-            config={"models": models, "flag_ratio": FLAG_RATIO, "holdout": HOLDOUT},
+            config={"models": models, "flag_ratio": FLAG_RATIO},
             init=None,
             progress=part,
             should_stop=should_stop,

@@ -22,6 +22,8 @@ NETS: dict[str, dict[str, Any]] = {
     "variation": {"backbone": "mobilenetv3_small_100", "size": 160},
     "detector": {"net": "yolo11", "width": 0.25, "depth": 0.5, "distances": 16, "size": 640},
 }
+# Nothing is trained, so a fusion may be fitted on any row.
+HOLDOUT = 0.5
 MODULES = {"classifier": classifier, "variation": variation}
 
 
@@ -48,14 +50,18 @@ def make_nets(brands: list[str], out: Path) -> Folders:
 
 def _write_classes(kind: str, labels: list[str], folders: dict[str, Path]) -> None:
     module = MODULES[kind]
-    config: NetConfig = with_preset(module.Config(**NETS[kind]), module.PRESETS["cpu"])
+    config: NetConfig = with_preset(
+        module.Config(**NETS[kind], holdout=HOLDOUT), module.PRESETS["cpu"]
+    )
     folders[kind].mkdir(parents=True)
     save_weights(make_net(config, len(labels)), folders[kind])
     _write(kind, labels, asdict(config), folders[kind])
 
 
 def _write_boxes(labels: list[str], folder: Path) -> None:
-    config = yolo_config.filled(yolo_config.Config(**NETS["detector"]), device="cpu", init=None)
+    config = yolo_config.filled(
+        yolo_config.Config(**NETS["detector"], holdout=HOLDOUT), device="cpu", init=None
+    )
     network = yolo_net.read_network(config)
     folder.mkdir(parents=True)
     save_weights(yolo_net.make_net(network, len(labels), size=config.size or 0), folder)
