@@ -1,13 +1,6 @@
 """Manifests of the real images, for the models alone: splits by group, and titles that tell the
-brand in three ways.
+brand in three ways."""
 
-    python -m benchmarks.real_manifests --data DATA --out DIR
-
-writes that of the products and prints where: `python -m ml bench label-efficiency --manifest` reads
-it.
-"""
-
-import argparse
 import json
 import re
 from collections.abc import Callable
@@ -24,7 +17,6 @@ from annotation.ingest.decode import read_picture
 from benchmarks.real_rows import box, boxes_by_file, draw, listed_brands, read_table, style
 from ml import phash
 from ml.artifact import file_sha256
-from ml.manifest import write_manifest
 from ml.synth.disguise import disguise_latin
 
 
@@ -157,18 +149,3 @@ def titled(
         return row
     rng = np.random.default_rng([seed, int(row["sha256"][:8], 16)])
     return row | {"title": change(row["title"], names[row["brand"]], rng)}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--seed", type=int, default=1, help="draws who is held out")
-    arguments = parser.parse_args()
-    data = arguments.data.resolve()
-    goods = [placed(row, arguments.seed) for row in products(data)]
-    print(write_manifest(goods + openset(data), arguments.out).path)
-
-
-if __name__ == "__main__":
-    main()
