@@ -62,9 +62,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(models.Release)
 class ReleaseAdmin(ReadOnlyAdmin):
-    list_display = ["number", "state", "classifier", "detector", "variation", "created_at"]
+    list_display = ["number", "state", *models.ModelKind.values, "created_at"]
     list_filter = ["state"]
-    list_select_related = ["classifier", "detector", "variation"]
+    list_select_related = models.ModelKind.values
 
 
 @admin.register(models.PromotionEvent)

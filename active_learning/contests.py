@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 from active_learning.evaluations import report_of
 from active_learning.gates import Contest
 from active_learning.jobs import JobError
-from active_learning.models import Evaluation, JobState, ModelKind, ModelVersion, Release
+from active_learning.models import (
+    TRAINED_ALONE,
+    Evaluation,
+    JobState,
+    ModelKind,
+    ModelVersion,
+    Release,
+)
 from active_learning.sentences import sentence
 from annotation.models import Brand
 from ml.errors import InputError
@@ -79,6 +86,8 @@ def prepare(candidate: Release, live: Release | None) -> dict[str, Contest]:
         current = getattr(live, kind) if live else None
         if version is None or kind not in evaluation.report or not is_newer(version, current):
             continue
+        if kind == ModelKind.FUSION and is_strange(candidate, live):
+            continue
         own, other = evaluation.report[kind], theirs.get(kind)
         contests[kind] = Contest(
             kind=kind,
@@ -92,6 +101,13 @@ def prepare(candidate: Release, live: Release | None) -> dict[str, Contest]:
     return contests
 
 
+def is_strange(candidate: Release, live: Release | None) -> bool:
+    """Whether the candidate's fusion was fitted on models that the champion has no more."""
+    if live is None or candidate.fusion is None:
+        return False
+    return any(getattr(candidate, kind) != getattr(live, kind) for kind in TRAINED_ALONE)
+
+
 def is_newer(version: ModelVersion, current: ModelVersion | None) -> bool:
     return current is None or version.number > current.number
 
@@ -102,6 +118,10 @@ def with_champions_own(
     """The verdicts by kind, in order, with a word on the models that were not judged."""
     for kind, version in versions_of(candidate).items():
         current = getattr(live, kind) if live else None
+        if kind == ModelKind.FUSION and is_strange(candidate, live):
+            reason = sentence("it was fitted on models that the champion no longer has")
+            verdicts[kind] = {"passed": False, "reasons": [reason | {"met": False}]}
+            continue
         if version is None or current is None or is_newer(version, current):
             continue
         reason = sentence("the champion's own")

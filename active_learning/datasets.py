@@ -137,8 +137,20 @@ def count_rows(manifest: Manifest) -> dict[str, Any]:
             "background": answers["none"] + answers["other"],
             "boxed": dict(sorted(boxed.items())),
             "variation": _count(train["variation"]),
+            "titled": _titled(train),
         }
     }
+
+
+def _titled(train: pa.Table) -> dict[str, int]:
+    """By brand, training rows with a title; "" has those that show none of the list."""
+    titled = train.filter(pc.fill_null(pc.not_equal(train["title"], ""), False))
+    counts = Counter(
+        row["brand"] or ""
+        for row in titled.select(["answer", "brand"]).to_pylist()
+        if row["answer"] != "unlabelled"
+    )
+    return dict(sorted(counts.items()))
 
 
 def _count(column) -> dict[str, int]:
@@ -146,10 +158,13 @@ def _count(column) -> dict[str, int]:
     return dict(sorted((row["values"], row["counts"]) for row in counted))
 
 
-def trainable_brands(dataset: DatasetVersion) -> list[str]:
-    """Brands with the two training images that the classifier needs of each of its classes."""
-    brands = dataset.counts["train"]["brand"]
-    return sorted(brand for brand, images in brands.items() if images >= 2)
+def trainable_brands(dataset: DatasetVersion, kind: str = ModelKind.CLASSIFIER.value) -> list[str]:
+    """Brands with the two training images, or titles for a text model, that a model needs of each
+    of its classes."""
+    train = dataset.counts["train"]
+    # Datasets of before there were text models do not count titles.
+    brands = train.get("titled", {}) if kind == ModelKind.TEXT else train["brand"]
+    return sorted(brand for brand, images in brands.items() if brand and images >= 2)
 
 
 def has_material(dataset: DatasetVersion, kind: str) -> bool:
@@ -157,6 +172,8 @@ def has_material(dataset: DatasetVersion, kind: str) -> bool:
     train = dataset.counts["train"]
     if kind == ModelKind.CLASSIFIER:
         return bool(trainable_brands(dataset)) and train["background"] > 0
+    if kind == ModelKind.TEXT:
+        return bool(trainable_brands(dataset, kind)) and train["titled"].get("", 0) > 0
     if kind == ModelKind.DETECTOR:
         return any(images >= 2 for images in train["boxed"].values())
     return all(train["variation"].get(name, 0) >= 2 for name in VARIATIONS)

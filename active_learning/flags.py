@@ -1,8 +1,9 @@
 """From a scan of the champion to what reviewers look at: images above the operating point of a
 brand that their merchant has no licence for.
 
-An image is flagged for the best brand of the classifier, and for the best of the detector, that
-reaches the release's threshold. The four risks need more than a brand: a licence valid today
+An image is flagged for the best brand of the fusion that reaches the release's threshold. Where
+the release has no fusion (yet), for the best of the classifier, and for the best of the detector.
+The four risks need more than a brand: a licence valid today
 settles it (counted, not flagged); smear and knock-off are proposed where the classifier tells them
 and thinks one likelier than not; a price absurdly below the brand's usual one proposes
 counterfeit; everything else is proposed as infringement (`ml.risks`). Whether the detector saw a
@@ -13,7 +14,8 @@ Severity, by which the queue is sorted:
     (1 − Π over the models that flag it of (1 − c)) × weight of the risk × 1.2 if protected,
     c = ½ + ½ (score − threshold) / (1 − threshold)
 
-so a model just at its threshold counts one half, and two that agree more than either.
+so a model just at its threshold counts one half, and two that agree more than either. A fusion has
+weighed them already: with one, c is its own.
 """
 
 import math
@@ -28,7 +30,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from active_learning.jobs import JobError
-from active_learning.models import JobState, Release, Scan
+from active_learning.models import JobState, ModelKind, Release, Scan
 from active_learning.scans import batches
 from active_learning.selection.pool import threshold_of
 from annotation.locks import advisory_lock
@@ -43,6 +45,7 @@ WEIGHT = {Risk.COUNTERFEIT: 1.0, Risk.KNOCK_OFF: 0.8, Risk.SMEAR: 0.8, Risk.INFR
 PROTECTED = 1.2
 DECIDED = (Flag.State.CONFIRMED, Flag.State.CORRECTED)
 LOCK = "flags"
+FUSION = ModelKind.FUSION.value
 
 
 @dataclass
@@ -107,7 +110,8 @@ def raise_flags(*, scan: Scan, on: date | None = None) -> dict[str, int]:
     )
     counts = dict.fromkeys(("raised", "renewed", "withdrawn", "licensed"), 0)
     for table in batches(scan):
-        for name, count in _write(hits(table, scan.release), table, ground).items():
+        found = deciding(hits(table, scan.release), scan.release)
+        for name, count in _write(found, table, ground).items():
             counts[name] += count
     scan.metrics = scan.metrics | {"flags": counts}
     scan.save(update_fields=["metrics"])
@@ -118,7 +122,11 @@ def hits(table: pa.Table, release: Release) -> list[Hit]:
     """What of the rows reaches an operating point."""
     shas = table["sha256"].to_pylist()
     found: dict[tuple[int, str], Hit] = {}
-    for kind, best in (("classifier", _best_brands(table)), ("detector", _best_boxes(table))):
+    for kind, best in (
+        (FUSION, _best_brands(table, FUSION)),
+        ("classifier", _best_brands(table, "classifier")),
+        ("detector", _best_boxes(table)),
+    ):
         for row, (brand, score) in best.items():
             threshold = threshold_of(release, kind, brand)
             if score < threshold or brand not in release.brands:
@@ -138,11 +146,16 @@ def hits(table: pa.Table, release: Release) -> list[Hit]:
     return list(found.values())
 
 
-def _best_brands(table: pa.Table) -> dict[int, tuple[str, float]]:
-    """The classifier's first brand of each row: its columns are sorted, best first."""
-    if "classifier_brands" not in table.column_names:
+def deciding(found: Sequence[Hit], release: Release) -> list[Hit]:
+    """The hits that are flags: with a fusion those that it agrees with."""
+    return [hit for hit in found if release.fusion_id is None or FUSION in hit.scores]
+
+
+def _best_brands(table: pa.Table, kind: str) -> dict[int, tuple[str, float]]:
+    """A model's first brand of each row: its columns are sorted, best first."""
+    if f"{kind}_brands" not in table.column_names:
         return {}
-    keys, scores = table["classifier_brands"].to_pylist(), table["classifier_scores"].to_pylist()
+    keys, scores = table[f"{kind}_brands"].to_pylist(), table[f"{kind}_scores"].to_pylist()
     rows = zip(keys, scores, strict=True)
     best = ((row, max(zip(s, k, strict=True), default=None)) for row, (k, s) in enumerate(rows))
     return {row: (top[1], float(top[0])) for row, top in best if top is not None}
@@ -236,7 +249,7 @@ def judge(hit: Hit, image: Image, brand: Brand, ground: Ground) -> dict[str, Any
     risk = proposed_risk(attack, ratio)
     price = product.price if product else None
     return {
-        "score": max(hit.scores.values()),
+        "score": hit.scores.get(FUSION, max(hit.scores.values())),
         "risk": risk,
         "severity": severity(hit, risk, protected=brand.protected),
         "release": ground.release,
@@ -255,7 +268,8 @@ def judge(hit: Hit, image: Image, brand: Brand, ground: Ground) -> dict[str, Any
 
 def severity(hit: Hit, risk: str, *, protected: bool) -> float:
     """The formula of this module's head; between 0.35 and 1.2."""
-    chance = 1 - math.prod(1 - chance for chance in hit.chances.values())
+    chances = [hit.chances[FUSION]] if FUSION in hit.chances else hit.chances.values()
+    chance = 1 - math.prod(1 - chance for chance in chances)
     return chance * WEIGHT[Risk(risk)] * (PROTECTED if protected else 1)
 
 

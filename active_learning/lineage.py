@@ -42,6 +42,8 @@ LEARNS_FROM = {
     ModelKind.CLASSIFIER: {Task.Kind.BRAND},
     ModelKind.DETECTOR: {Task.Kind.BOXES},
     ModelKind.VARIATION: {Task.Kind.VARIATION, Task.Kind.BRAND},
+    ModelKind.TEXT: {Task.Kind.BRAND},
+    ModelKind.FUSION: {Task.Kind.BRAND},
 }
 
 

@@ -30,6 +30,9 @@ from ml.manifest import read_manifest
 PACKAGES = ("django", "celery", "torch", "torchvision", "timm", "ultralytics")
 
 
+Span = tuple[datetime, datetime]  # from when to when
+
+
 class LoopFailed(Exception):
     """A round ended badly; the message says where and why."""
 
@@ -114,10 +117,11 @@ def orchestration(round_: Round) -> dict[str, float] | None:
     of the round. None before it has ended."""
     if round_.finished_at is None:
         return None
-    wall = (round_.finished_at - round_.created_at).total_seconds()
+    whole = (round_.created_at, round_.finished_at)
+    wall = (whole[1] - whole[0]).total_seconds()
     of_round = list(_busy(round_))
-    idle = _idle(round_, of_round)
-    nothing = _idle(round_, [*of_round, *_others(round_)])
+    idle = _idle(whole, of_round)
+    nothing = _idle(whole, [*of_round, *_others(round_)])
     return {
         "seconds": round(nothing, 2),
         "share": round(nothing / wall, 4) if wall else 0.0,
@@ -125,16 +129,17 @@ def orchestration(round_: Round) -> dict[str, float] | None:
     }
 
 
-def _idle(round_: Round, busy: Iterable[tuple[datetime, datetime]]) -> float:
-    """Seconds of a round that lie in none of the spans."""
-    idle, until, end = 0.0, round_.created_at, round_.finished_at
+def _idle(whole: Span, busy: Iterable[Span]) -> float:
+    """Seconds of a span that lie in none of the others."""
+    until, end = whole
+    idle = 0.0
     for began, ended in sorted([*busy, (end, end)]):
-        idle += max(0.0, (began - until).total_seconds())
+        idle += max(0.0, (min(began, end) - until).total_seconds())
         until = max(until, ended)
     return idle
 
 
-def _busy(round_: Round) -> Iterator[tuple[datetime, datetime]]:
+def _busy(round_: Round) -> Iterator[Span]:
     """From when to when the labelling lasted, and each job of the round."""
     releases = [pk for pk in (round_.candidate_id, round_.champion_id) if pk is not None]
     of_round: tuple[QuerySet, ...] = (
@@ -147,7 +152,7 @@ def _busy(round_: Round) -> Iterator[tuple[datetime, datetime]]:
         yield from _spans(rows)
 
 
-def _others(round_: Round) -> Iterator[tuple[datetime, datetime]]:
+def _others(round_: Round) -> Iterator[Span]:
     """From when to when each job ran that overlaps the round."""
     for model in jobs.MODELS:
         rows = model._default_manager.filter(
@@ -156,7 +161,7 @@ def _others(round_: Round) -> Iterator[tuple[datetime, datetime]]:
         yield from _spans(rows)
 
 
-def _spans(rows: QuerySet) -> Iterator[tuple[datetime, datetime]]:
+def _spans(rows: QuerySet) -> Iterator[Span]:
     done = rows.filter(started_at__isnull=False, finished_at__isnull=False)
     yield from done.values_list("started_at", "finished_at")
 

@@ -52,8 +52,8 @@ def due_runs() -> QuerySet[TrainingRun]:
     """The oldest first, each with `release`: the number of the first release that holds its model,
     which may be made long after the run; 0 where none does."""
     version = OuterRef("model_version")
-    holds = Q(**{ModelKind.CLASSIFIER: version})
-    for kind in (ModelKind.DETECTOR, ModelKind.VARIATION):
+    holds = Q()
+    for kind in ModelKind.values:
         holds |= Q(**{kind: version})
     first = Release.objects.filter(holds).order_by("number").values("number")[:1]
     runs = TrainingRun.objects.annotate(release=Coalesce(Subquery(first), Value(0)))

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from active_learning import contests, shadows
+from active_learning import contests, fusions, shadows
 from active_learning.contests import NotEvaluated, PromotionError, Versions, versions_of
 from active_learning.evaluations import report_of, request_evaluation
 from active_learning.gates import judge, unmet_in_words, verdict_in_words
@@ -52,16 +52,22 @@ def create_release(
     classifier: ModelVersion | None,
     detector: ModelVersion | None,
     variation: ModelVersion | None,
+    text: ModelVersion | None = None,
+    fusion: ModelVersion | None = None,
 ) -> Release:
     """Put model versions together as a candidate; the brand list is the classifier's (else the
-    detector's).
+    detector's, else the text model's).
 
     Raises:
-        PromotionError: no model is given.
+        PromotionError: no model is given, or the fusion was fitted on others.
         InputError: a model's artifact is damaged.
     """
-    if not (classifier or detector or variation):
+    if not (classifier or detector or variation or text):
         raise PromotionError(_("A release needs a model."))
+    if fusion and not fusions.goes_with(fusion, (classifier, detector, variation, text)):
+        raise PromotionError(
+            _("%(fusion)s was fitted on other models than these.") % {"fusion": fusion}
+        )
     with transaction.atomic():
         _take_turn()
         last = Release.objects.aggregate(last=Max("number"))["last"]
@@ -70,14 +76,19 @@ def create_release(
             classifier=classifier,
             detector=detector,
             variation=variation,
-            brands=_brands(classifier, detector),
+            text=text,
+            fusion=fusion,
+            brands=_brands(classifier, detector, text),
         )
 
 
-def _brands(classifier: ModelVersion | None, detector: ModelVersion | None) -> list[str]:
-    if classifier is not None:
-        return read_artifact(classifier.artifact).labels[:-1]  # the last is the background
-    return read_artifact(detector.artifact).labels if detector is not None else []
+def _brands(
+    classifier: ModelVersion | None, detector: ModelVersion | None, text: ModelVersion | None
+) -> list[str]:
+    if classifier is None and detector is not None:
+        return read_artifact(detector.artifact).labels
+    chosen = classifier or text
+    return read_artifact(chosen.artifact).labels[:-1] if chosen else []  # the last is background
 
 
 def settle(*, candidate: Release) -> Release | None:
@@ -114,7 +125,8 @@ def settle(*, candidate: Release) -> Release | None:
         if not winners:
             reject(release=candidate, why=why)
             return live
-        composition = versions_of(live) | {kind: getattr(candidate, kind) for kind in winners}
+        won = {kind: getattr(candidate, kind) for kind in winners}
+        composition = fusions.without_a_stranger(versions_of(live), versions_of(live) | won)
         if composition == versions_of(candidate):
             return promote(release=candidate, by=None, why=why)
         mixed = _mix(candidate, evaluation, theirs, composition, winners)

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from active_learning import datasets, evaluations, promotion, scans, selection, training
 from active_learning.models import (
+    TRAINED_ALONE,
     JobState,
-    ModelKind,
     ModelVersion,
     Release,
     Round,
@@ -114,7 +114,7 @@ def train(round_: Round) -> dict:
     """Train every model the dataset has material for (of those the round is to train, where it
     names them), on the frozen dataset."""
     dataset = _made(round_.dataset)
-    named = round_.config.get("models") or ModelKind.values
+    named = round_.config.get("models") or TRAINED_ALONE
     wanted = [kind for kind in named if datasets.has_material(dataset, kind)]
     if not wanted:
         raise StepFailed("the dataset has nothing to train on: ingest labelled images first")
@@ -153,7 +153,7 @@ def _request(round_: Round, kind: str) -> TrainingRun:
 def evaluate(round_: Round) -> dict:
     """Measure the candidate, and the champion where it was not, on the same frozen sets."""
     if round_.candidate is None:
-        versions = {kind: _version(round_, kind) for kind in ModelKind.values}
+        versions = {kind: _version(round_, kind) for kind in TRAINED_ALONE}
         with transaction.atomic():
             round_.candidate = promotion.create_release(**versions)
             round_.save(update_fields=["candidate"])

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from active_learning import round_steps, worth
-from active_learning.models import ColdStart, ModelKind, Release, Round, RoundStep
+from active_learning.models import TRAINED_ALONE, ColdStart, Release, Round, RoundStep
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
 from annotation.tasking import withdraw_tasks
@@ -123,7 +123,7 @@ def full_config(config: dict | None) -> dict:
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))
-    if unknown := set(config.get("models", ())) - set(ModelKind.values):
+    if unknown := set(config.get("models", ())) - set(TRAINED_ALONE):
         raise RoundError(_("There is no model “%(name)s”.") % {"name": sorted(unknown)[0]})
     most = config["most_per_brand"]
     if most is not None and (not isinstance(most, int) or most < 1):

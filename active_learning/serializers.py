@@ -190,6 +190,8 @@ class ReleaseSerializer(serializers.ModelSerializer):
     classifier = in_words()
     detector = in_words()
     variation = in_words()
+    text = in_words()
+    fusion = in_words()
     brands = serializers.ListField(child=serializers.CharField())
     thresholds = serializers.DictField()
     gate = serializers.DictField()
@@ -203,6 +205,8 @@ class ReleaseSerializer(serializers.ModelSerializer):
             "classifier",
             "detector",
             "variation",
+            "text",
+            "fusion",
             "brands",
             "thresholds",
             "gate",

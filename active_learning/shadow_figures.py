@@ -23,6 +23,7 @@ from ml.evaluate.compare import difference
 from ml.evaluate.intervals import share_of
 
 FLAGGING = (ModelKind.CLASSIFIER.value, ModelKind.DETECTOR.value)
+FUSION = ModelKind.FUSION.value
 SIDES = ("challenger_only", "champion_only")
 SECONDS = 24 * 3600
 MOST = 5_000  # images listed of each side
@@ -120,9 +121,10 @@ def _read(scan: Scan) -> _Side:
 def _together(
     own: _Side, champions: _Side, models: Collection[str]
 ) -> dict[str, tuple[str, float]]:
-    """Each flagged image's surest flag, with the models of `models` from `own`."""
+    """Each flagged image's surest flag, with the models of `models` from `own`: a fusion's, where
+    what would be promoted has one, as it alone raises flags then."""
     found: dict[str, tuple[str, float]] = {}
-    for model in FLAGGING:
+    for model in (FUSION,) if FUSION in models else FLAGGING:
         flags = (own if model in models else champions).flags.get(model, {})
         for sha, (brand, score) in flags.items():
             if sha not in found or score > found[sha][1]:

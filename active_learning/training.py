@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Max, When
 from django.utils.translation import gettext as _
 
-from active_learning import datasets, jobs
+from active_learning import datasets, fusions, jobs
 from active_learning.job_files import parse_json
 from active_learning.jobs import JobError
 from active_learning.models import (
@@ -24,9 +25,11 @@ from active_learning.models import (
 from active_learning.models.jobs import ACTIVE
 from active_learning.sentences import Sentence
 from active_learning.supervision import supervise
+from annotation.models import Brand
 from ml.artifact import artifact_bytes, read_artifact
 
 MODEL = "model"  # the artifact's folder in the run's
+NAMES = "brands.json"  # what the brands are called, beside it
 
 
 class TrainingError(JobError):
@@ -56,17 +59,17 @@ def request_training(
     """Queue the training of a model.
 
     Args:
-        kind: classifier | detector | variation.
+        kind: classifier | detector | variation | text, or fusion, of the champion's models.
         trigger: round | labels | person.
         dataset: frozen now when not given.
         parent: whose weights it starts from; the champion's when not given.
         from_scratch: start from random weights instead.
-        config: `--config` of `ml train`; the classifier's brands are added.
+        config: `--config` of `ml train`; brands, their names, and what a fusion joins are added.
         why: what asked for it, where nobody did.
 
     Raises:
         TrainingActive: one of this kind is queued or running.
-        TrainingError: an unknown kind, or a dataset with nothing to train it on.
+        TrainingError: an unknown kind, or nothing to train it on.
     """
     if kind not in ModelKind.values:
         raise TrainingError(
@@ -75,17 +78,16 @@ def request_training(
         )
     if (active := active_run(kind=kind)) is not None:
         raise TrainingActive(active)
-    dataset = dataset or datasets.freeze_dataset()
-    if not datasets.has_material(dataset, kind):
-        raise TrainingError(
-            _("Dataset %(dataset)s has too little to train a %(model)s on.")
-            % {"dataset": dataset, "model": _(kind)}
-        )
-    if parent is None and not from_scratch:
-        parent = champion_version(kind=kind)
-    config = dict(config or {})
-    if kind == ModelKind.CLASSIFIER:
-        config.setdefault("brands", datasets.trainable_brands(dataset))
+    output = Path(jobs.folder(f"runs/{kind}-"))
+    if kind == ModelKind.FUSION:
+        release = _to_be_fused()
+        dataset, parent, config = fusions.dataset_of(release), None, fusions.recipe(release)
+        fusions.write_rows(dataset, output)
+    else:
+        dataset = dataset or datasets.freeze_dataset()
+        config = _told_brands(kind, dataset, dict(config or {}), output)
+        if parent is None and not from_scratch:
+            parent = champion_version(kind=kind)
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(
@@ -96,12 +98,43 @@ def request_training(
                 why=why or {},
                 requested_by=by,
                 parent=parent,
-                output=jobs.folder(f"runs/{kind}-"),
+                output=str(output),
             )
             jobs.enqueue(run)
     except IntegrityError as error:
         raise TrainingActive(active_run(kind=kind)) from error
     return run
+
+
+def _to_be_fused() -> Release:
+    release = Release.objects.filter(state=Release.State.CHAMPION).first()
+    if release is None or not fusions.can_be_fitted(release):
+        raise TrainingError(_("There is no champion with two models that could be joined."))
+    return release
+
+
+def _told_brands(
+    kind: str, dataset: DatasetVersion, config: dict[str, Any], output: Path
+) -> dict[str, Any]:
+    if not datasets.has_material(dataset, kind):
+        raise TrainingError(
+            _("Dataset %(dataset)s has too little to train a %(model)s on.")
+            % {"dataset": dataset, "model": _(kind)}
+        )
+    if kind in (ModelKind.CLASSIFIER, ModelKind.TEXT):
+        config.setdefault("brands", datasets.trainable_brands(dataset, kind))
+    if kind == ModelKind.TEXT and "brands_file" not in config:
+        config["brands_file"] = str(_write_names(output))
+    return config
+
+
+def _write_names(output: Path) -> Path:
+    """What the brands of the list are called, as the text model looks for them."""
+    names = Brand.objects.values("key", "name_en", "name_zh", "aliases").order_by("key")
+    path = output / NAMES
+    output.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(list(names), ensure_ascii=False), encoding="utf-8")
+    return path
 
 
 def active_run(*, kind: str) -> TrainingRun | None:
@@ -157,8 +190,13 @@ def run(*, run_id: int) -> JobState | None:
 
 def command(run: TrainingRun) -> list[str]:
     """The child's command line. On a GPU of its own it may not fall back to the CPU."""
-    config = ({"device": "cuda"} if run.device.startswith("cuda") else {}) | run.config
-    line = [sys.executable, "-m", "ml", "train", run.kind, "--manifest", run.dataset.path]
+    # These two read no pixels and know no device.
+    takes_device = run.kind not in (ModelKind.TEXT, ModelKind.FUSION)
+    on_gpu = takes_device and run.device.startswith("cuda")
+    config = ({"device": "cuda"} if on_gpu else {}) | run.config
+    is_fusion = run.kind == ModelKind.FUSION
+    rows = str(Path(run.output) / fusions.ROWS) if is_fusion else run.dataset.path
+    line = [sys.executable, "-m", "ml", "train", run.kind, "--manifest", rows]
     line += ["--out", str(Path(run.output) / MODEL), "--config", json.dumps(config)]
     if run.parent is not None:
         line += ["--init", run.parent.artifact]

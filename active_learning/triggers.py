@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from active_learning import datasets, promotion, training
+from active_learning import datasets, fusing, fusions, promotion, training
 from active_learning.evaluations import NothingToEvaluate, request_evaluation
 from active_learning.models import (
+    DatasetVersion,
     JobState,
     ModelKind,
     Release,
@@ -38,6 +39,7 @@ TEACHES = {
     ModelKind.CLASSIFIER: Task.Kind.BRAND,
     ModelKind.DETECTOR: Task.Kind.BOXES,
     ModelKind.VARIATION: Task.Kind.VARIATION,
+    ModelKind.TEXT: Task.Kind.BRAND,
 }
 # A stream of labels that never pauses must not put a training off for ever: after so many times
 # the quiet asked for, it is started all the same.
@@ -71,7 +73,8 @@ class _News:
 
 
 def plan_triggers() -> list[Plan]:
-    """For each model, whether new labels ask for a training, and why (not). Changes nothing."""
+    """For each model, whether new labels ask for a training, and why (not); for the fusion whether
+    the champion's other models do. Changes nothing."""
     last_runs = {
         run.kind: run
         for run in TrainingRun.objects.select_related("dataset")
@@ -79,10 +82,14 @@ def plan_triggers() -> list[Plan]:
         .distinct("kind")
     }
     news, obstacles = _news(last_runs), _obstacles()
-    return [
-        _plan(kind, news[kind], last_runs.get(kind), obstacles.get(kind))
-        for kind in ModelKind.values
-    ]
+    plans = [_plan(kind, news[kind], last_runs.get(kind), obstacles.get(kind)) for kind in TEACHES]
+    return [*plans, _plan_fusion(obstacles.get(ModelKind.FUSION))]
+
+
+def _plan_fusion(obstacle: Sentence | None) -> Plan:
+    if obstacle is None and fusing.due_release() is None:
+        obstacle = sentence("the champion's models are as they were, or cannot be joined")
+    return Plan(ModelKind.FUSION.value, 0, due=obstacle is None, reason=obstacle or fusing.why())
 
 
 def _plan(kind: str, news: _News, last_run: TrainingRun | None, obstacle: Sentence | None) -> Plan:
@@ -140,24 +147,28 @@ def _is_scheduled(last_run: TrainingRun | None) -> bool:
 def _news(last_runs: Mapping[str, TrainingRun]) -> dict[str, _News]:
     """By kind, trusted answers decided since the dataset of its last run. A run that failed counts:
     the same labels would fail again, and a person can have it resumed."""
-    fresh = Q()
-    for kind, teaches in TEACHES.items():
-        until = last_runs[kind].dataset.labels_until if kind in last_runs else 0
-        fresh |= Q(kind=teaches, decided_by_id__gt=until)
-    found = {teaches: _News() for teaches in TEACHES.values()}
-    rows = Consensus.objects.filter(fresh, trusted=True, image__split__in=LEARNED_SPLITS)
-    for teaches, brand, count, first, last in (
-        rows.values_list("kind", "brand__key")
+    return {
+        kind: _news_since(teaches, last_runs[kind].dataset.labels_until if kind in last_runs else 0)
+        for kind, teaches in TEACHES.items()
+    }
+
+
+def _news_since(teaches: str, until: int) -> _News:
+    news = _News()
+    rows = Consensus.objects.filter(
+        kind=teaches, decided_by_id__gt=until, trusted=True, image__split__in=LEARNED_SPLITS
+    )
+    for brand, count, first, last in (
+        rows.values_list("brand__key")
         .annotate(n=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
-        .order_by("kind", "brand__key")
+        .order_by("brand__key")
     ):
-        news = found[teaches]
         news.count += count
         news.first = min(news.first or first, first)
         news.last = max(news.last or last, last)
         if brand and count > news.of_brand:
             news.brand, news.of_brand = brand, count
-    return {kind: found[teaches] for kind, teaches in TEACHES.items()}
+    return news
 
 
 def _obstacles() -> dict[str, Sentence]:
@@ -169,6 +180,9 @@ def _obstacles() -> dict[str, Sentence]:
     if _round_trains():
         round_trains = sentence("the running round is about to train it")
         found = dict.fromkeys(ModelKind.values, round_trains)
+    newest = DatasetVersion.objects.order_by("-pk").first()
+    if newest is None or not datasets.has_material(newest, ModelKind.TEXT):
+        found[ModelKind.TEXT] = sentence("too few titles to train it on")
     active = TrainingRun.objects.filter(state__in=ACTIVE).values_list("kind", flat=True)
     return found | dict.fromkeys(active, sentence("it is being trained"))
 
@@ -199,7 +213,11 @@ def check_triggers() -> list[TrainingRun]:
         if not held:
             return []
         follow_up()
-        runs = [_start(plan) for plan in plan_triggers() if plan.due]
+        runs = [
+            fusing.start() if plan.kind == ModelKind.FUSION else _start(plan)
+            for plan in plan_triggers()
+            if plan.due
+        ]
         return [run for run in runs if run is not None]
 
 
@@ -224,17 +242,21 @@ def _start(plan: Plan) -> TrainingRun | None:
 
 
 def _recipe(kind: str) -> dict:
-    """What the model in use was trained with, but for the brands, which the dataset tells."""
+    """What the model in use was trained with, but for the brands and what they are called, which
+    the dataset and the list tell."""
     run = TrainingRun.objects.filter(model_version=training.champion_version(kind=kind)).first()
     config = run.config if run else {}
-    return {name: value for name, value in config.items() if name != "brands"}
+    return {name: v for name, v in config.items() if name not in ("brands", "brands_file")}
 
 
 def follow_up() -> None:
     """Bring every model that new labels trained to its end: in a candidate, measured, settled."""
     for run in _unreleased_runs():
-        versions = promotion.versions_of(promotion.champion())
-        promotion.create_release(**versions | {run.kind: run.model_version})
+        if run.kind == ModelKind.FUSION and not fusing.is_of_champion(run):
+            continue  # of models that are in use no more
+        before = promotion.versions_of(promotion.champion())
+        versions = fusions.without_a_stranger(before, before | {run.kind: run.model_version})
+        promotion.create_release(**versions)
     for candidate in _own_candidates():
         _bring_to_an_end(candidate)
 

@@ -14,12 +14,19 @@ from active_learning.models.jobs import (
 )
 from active_learning.models.mirror import RunMirror
 from active_learning.models.monitoring import Alert, Delivery, Measure, Measurement
-from active_learning.models.registry import ModelKind, ModelVersion, PromotionEvent, Release
+from active_learning.models.registry import (
+    TRAINED_ALONE,
+    ModelKind,
+    ModelVersion,
+    PromotionEvent,
+    Release,
+)
 from active_learning.models.rounds import Round, RoundStep, Selection
 from active_learning.models.shadows import Shadow
 from active_learning.models.sources import Source, SourceRun
 
 __all__ = [
+    "TRAINED_ALONE",
     "Alert",
     "ColdStart",
     "DatasetExport",

@@ -11,6 +11,12 @@ class ModelKind(models.TextChoices):
     CLASSIFIER = "classifier", "classifier"
     DETECTOR = "detector", "detector"
     VARIATION = "variation", "variation"
+    TEXT = "text", "text"
+    FUSION = "fusion", "fusion"
+
+
+# Trained on a dataset. A fusion is fitted to the models of a release instead.
+TRAINED_ALONE = (ModelKind.CLASSIFIER, ModelKind.DETECTOR, ModelKind.VARIATION, ModelKind.TEXT)
 
 
 class ModelVersion(models.Model):
@@ -55,6 +61,12 @@ class Release(models.Model):
         ModelVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     variation = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    text = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    fusion = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     brands = models.JSONField(default=list, help_text="brand keys, in the models' order")

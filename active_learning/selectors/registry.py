@@ -7,6 +7,7 @@ from django.db.models import Prefetch, QuerySet
 from active_learning.models import (
     Evaluation,
     JobState,
+    ModelKind,
     ModelVersion,
     PromotionEvent,
     Release,
@@ -18,7 +19,7 @@ HISTORY = 24  # releases in a trend
 
 def releases() -> QuerySet[Release]:
     """Releases, newest first, with their models and events."""
-    return Release.objects.select_related("classifier", "detector", "variation").prefetch_related(
+    return Release.objects.select_related(*ModelKind.values).prefetch_related(
         Prefetch("events", PromotionEvent.objects.select_related("by", "previous"))
     )
 
@@ -38,7 +39,7 @@ def champions_history() -> list[Evaluation]:
     rows = Evaluation.objects.filter(
         state=JobState.SUCCEEDED,
         release__state__in=[Release.State.CHAMPION, Release.State.RETIRED],
-    ).select_related("release__classifier", "release__detector", "release__variation")
+    ).select_related(*(f"release__{kind}" for kind in ModelKind.values))
     latest = {row.release_id: row for row in rows.order_by("pk")}
     return sorted(latest.values(), key=lambda row: row.release.number)[-HISTORY:]
 

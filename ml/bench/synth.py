@@ -12,6 +12,7 @@ from ml.synth import generate
 
 SIZES = {"brands": 8, "train": 900, "closed": 240, "open_": 800, "business": 60, "pool": 800}
 QUICK = {"brands": 4, "train": 60, "closed": 24, "open_": 60, "business": 12, "pool": 60}
+PIXELS = 160
 
 
 def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
         ):
             started = time.perf_counter()
             manifest = generate(
-                **sizes, size=128, seed=seed, out=Path(folder) / "world", progress=part
+                **sizes, size=PIXELS, seed=seed, out=Path(folder) / "world", progress=part
             )
             seconds = time.perf_counter() - started
         drawn.append(
@@ -45,5 +46,6 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
         "images_per_s": round(sum(speeds) / len(speeds), 1),
         "sha256": drawn[0]["sha256"],
         "sizes": sizes,
+        "pixels": PIXELS,
         "seeds": drawn,
     }

@@ -46,6 +46,9 @@ def scanned(release, folder: Path, rows: list[dict], *, manifest: str = "0") -> 
         of_part = rows[part::2]
         attacks = [row.get("attacks") for row in of_part]
         told = {"classifier_attacks": pa.array(attacks, ATTACK_CHANCES)} if any(attacks) else {}
+        if any("fusion" in row for row in rows):
+            told["fusion_brands"] = [[row.get("brand", "acme")] for row in of_part]
+            told["fusion_scores"] = [[row.get("fusion", 0.0)] for row in of_part]
         table = pa.table(
             told
             | {

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from active_learning import promotion, rounds
+from active_learning import fusions, promotion, rounds
 from active_learning.models import EmbeddingRun, Release, Round, RoundStep
 from active_learning.selectors import rounds as selectors
 from active_learning.selectors import training
@@ -54,7 +54,8 @@ def graph_of(run) -> dict:
 def test_a_round_shows_every_step_to_the_cases_and_what_has_no_row_yet_waits():
     nodes = graph(a_round(until="collect", champion=ReleaseFactory(state="champion")))
     assert list(nodes) == [
-        *WHOLE, "train", "evaluate", "thresholds", "gate", "promote", "rescan", "embed", "flags",
+        *WHOLE, "train", "evaluate", "thresholds", "gate", "promote", "rescan", "embed", "fuse",
+        "flags",
     ]  # fmt: skip
     assert [nodes[key].state for key in WHOLE] == ["done"] * 3 + ["waiting"] * 2
     assert {nodes[key].state for key in list(nodes)[5:]} == {"waiting"}
@@ -134,6 +135,22 @@ def test_the_cases_embeddings_follow_the_promoted_classifier():
     assert graph_of(run)["embed"].state == "done"
 
 
+def test_the_fusion_of_promoted_models_follows_and_can_be_run_again():
+    model, other = ModelVersionFactory(), ModelVersionFactory(kind="detector")
+    candidate = ReleaseFactory(classifier=model, detector=other)
+    run = TrainingRunFactory(state="succeeded", model_version=model, trigger="labels")
+    promotion.promote(release=candidate, by=None, why="better")
+    assert graph_of(run)["fuse"].state == "waiting"
+    fusion = TrainingRunFactory(
+        kind="fusion", config=fusions.recipe(candidate), state="failed", error="no disk"
+    )
+    node = graph_of(run)["fuse"]
+    assert (node.state, node.error, node.page) == (
+        "failed", "no disk", reverse("run", args=[fusion.pk]),
+    )  # fmt: skip
+    assert node.again == reverse("job-resume", args=["trainingrun", fusion.pk])
+
+
 def test_a_training_that_labels_started_says_which_and_how_far_it_came():
     why = sentence("%(count)s new labels, %(needed)s needed", count=9, needed=6)
     run = TrainingRunFactory(state="running", trigger="labels", why=why, stage="epoch 2")
@@ -150,7 +167,7 @@ def test_a_turned_down_candidate_ends_the_graph_and_says_what_is_not_needed():
     promotion.reject(release=ReleaseFactory(classifier=model, gate=gate), why="worse")
     nodes = graph_of(run)
     assert (nodes["gate"].state, nodes["promote"].state) == ("not_passed", "rejected")
-    assert {nodes[key].state for key in ("rescan", "embed", "flags")} == {"not_needed"}
+    assert {nodes[key].state for key in ("rescan", "embed", "fuse", "flags")} == {"not_needed"}
 
 
 def test_of_a_person_s_training_nothing_follows_by_itself():

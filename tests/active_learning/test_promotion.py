@@ -35,7 +35,9 @@ def version(tmp_path):
         folder.mkdir()
         (folder / "weights.safetensors").write_bytes(b"weights")
         labels = ["acme", "globex", "none"] if kind == "classifier" else ["acme", "globex"]
-        artifact = Artifact(kind, labels, {}, "0" * 64, "0", files={"weights.safetensors": ""})
+        config = {"seed": number}  # no two are the same model
+        files = {"weights.safetensors": ""}
+        artifact = Artifact(kind, labels, config, "0" * 64, "0", files=files)
         write_artifact(artifact, folder)
         rows = [{"image": "a.jpg", "sha256": f"{number}", "split": "train", "group": f"t{number}"}]
         path = write_manifest(rows, tmp_path).path

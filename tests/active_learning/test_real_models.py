@@ -11,11 +11,11 @@ from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from active_learning import datasets, evaluations, promotion, scans, training
+from active_learning import datasets, evaluations, flags, promotion, scans, training, triggers
 from active_learning.job_files import progress_lines
-from active_learning.models import TrainingRun
+from active_learning.models import Release, TrainingRun
 from annotation.labels import Content, import_labels
-from annotation.models import Brand
+from annotation.models import Brand, Product
 from ml.artifact import code_version
 from ml.evaluate.scores_file import read_scores
 from ml.manifest import read_manifest
@@ -63,6 +63,9 @@ def loaded(world, settings, tmp_path):
             file=name,
             split=row["split"],
             group=groups[row["group"], role],
+            product=Product.objects.create(
+                source="shop", external_id=row["sha256"], title=row["title"] or ""
+            ),
         )
         items += contents(image, row, known)
     import_labels(items=items)
@@ -119,6 +122,52 @@ def test_a_model_is_trained_evaluated_promoted_and_scans_the_pool():
     table = scans.scan_table(scan)
     assert table.num_rows == scan.rows == SIZES["pool"]
     assert {"sha256", "classifier_brands", "embedding", "variation_score"} <= {*table.column_names}
+
+
+def evaluated_and_settled():
+    """The candidate that stands, measured and judged."""
+    candidate = Release.objects.get(state="candidate")
+    evaluation = evaluations.request_evaluation(release=candidate)
+    assert evaluations.run(evaluation_id=evaluation.pk) == "succeeded"
+    return candidate
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_champions_models_are_joined_by_a_fusion_that_scans_and_flags_with_them():
+    versions = {}
+    for run in (train("classifier"), titles()):
+        assert training.run(run_id=run.pk) == "succeeded", TrainingRun.objects.get(pk=run.pk).error
+        run.refresh_from_db()
+        versions[run.kind] = run.model_version
+    promotion.create_release(detector=None, variation=None, **versions)
+    promotion.settle(candidate=evaluated_and_settled())
+    assert promotion.champion().fusion is None
+
+    (run,) = triggers.check_triggers()
+    assert run.kind == "fusion"
+    assert training.run(run_id=run.pk) == "succeeded", TrainingRun.objects.get(pk=run.pk).error
+    assert triggers.check_triggers() == []  # it makes the candidate
+    evaluated_and_settled()
+    assert triggers.check_triggers() == []  # it settles it
+    champion = promotion.champion()
+    assert {kind: getattr(champion, kind) for kind in versions} == versions
+    assert champion.fusion is not None
+    assert set(champion.brands) <= set(champion.thresholds["fusion"])
+
+    scan = scans.request_scan(release=champion, manifest=datasets.pool_manifest())
+    assert scans.run(scan_id=scan.pk) == "succeeded"
+    scan.refresh_from_db()
+    table = scans.scan_table(scan)
+    assert {"text_brands", "fusion_brands", "fusion_none"} <= {*table.column_names}
+    assert table["text_brands"].null_count < table.num_rows
+    flags.raise_flags(scan=scan)
+    assert triggers.check_triggers() == []
+
+
+def titles():
+    return training.request_training(
+        kind="text", trigger="person", config={"epochs": 1, "least_steps": 0}
+    )
 
 
 @pytest.mark.usefixtures("loaded")

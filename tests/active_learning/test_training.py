@@ -64,8 +64,8 @@ def test_the_classifier_learns_the_brands_with_enough_images():
 def test_without_material_or_a_known_kind_a_training_is_refused(db):
     with pytest.raises(TrainingError, match="too little to train a detector"):
         request(kind="detector", dataset=DatasetVersionFactory(counts={"train": {"boxed": {}}}))
-    with pytest.raises(TrainingError, match="“fusion” is none of"):
-        request(kind="fusion")
+    with pytest.raises(TrainingError, match="“ocr” is none of"):
+        request(kind="ocr")
     assert not TrainingRun.objects.exists()
 
 

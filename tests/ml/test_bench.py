@@ -50,7 +50,7 @@ def test_the_synth_benchmark_gives_the_hash_of_its_world(tmp_path, monkeypatch):
     figures = json.loads(out.read_text())
     assert figures["images_per_s"] > 0
     world = generate(
-        **small, size=128, seed=1, out=tmp_path / "world", progress=Progress(quiet=True)
+        **small, size=160, seed=1, out=tmp_path / "world", progress=Progress(quiet=True)
     )
     assert figures["sha256"] == world.sha256
 

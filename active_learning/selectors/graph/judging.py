@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from active_learning import fusions
 from active_learning.models import (
     EmbeddingRun,
     Evaluation,
@@ -15,6 +16,7 @@ from active_learning.models import (
     PromotionEvent,
     Release,
     Scan,
+    TrainingRun,
 )
 from active_learning.selectors.graph.nodes import (
     ENDED_BADLY,
@@ -110,7 +112,7 @@ def _events(versions: Sequence[int]) -> list[PromotionEvent]:
         return []
     return list(
         PromotionEvent.objects.filter(of_versions(versions, "release__"))
-        .select_related("release__classifier")
+        .select_related(*(f"release__{kind}" for kind in ModelKind.values))
         .order_by("pk")
     )
 
@@ -141,6 +143,7 @@ def _nothing_yet(promotion: str) -> list[Node]:
     return [
         Node(key="rescan", title=_("scan of the pool"), state=state, after=("promote",)),
         Node(key="embed", title=_("cases embedded anew"), state=state, after=("promote",)),
+        Node(key="fuse", title=_("models joined anew"), state=state, after=("promote",)),
         Node(key="flags", title=_("flags raised"), state=state, after=("rescan",)),
     ]
 
@@ -149,7 +152,7 @@ def _afterwards(release: Release) -> list[Node]:
     """The scan that the champion's flags come from, and the space that searches are made in."""
     scans = Scan.objects.filter(release=release, purpose=Scan.Purpose.POOL)
     scan = scans.order_by("-pk").first()
-    return [_rescan(release, scan), _embedding(release), _flags(release, scan)]
+    return [_rescan(release, scan), _embedding(release), _fusion(release), _flags(release, scan)]
 
 
 def _rescan(release: Release, scan: Scan | None) -> Node:
@@ -184,6 +187,27 @@ def _flags(release: Release, scan: Scan | None) -> Node:
         page=reverse("review"),
         detail=_("%(n)s new") % {"n": counts["raised"]} if counts else "",
     )
+
+
+def _fusion(release: Release) -> Node:
+    """The training of the fusion of its models; its own candidate has a graph of its own."""
+    run = None
+    if release.fusion_id is None and fusions.can_be_fitted(release):
+        models = fusions.recipe(release)["models"]
+        runs = TrainingRun.objects.filter(kind=ModelKind.FUSION, config__models=models)
+        run = runs.order_by("-pk").first()
+    is_due = release.state == Release.State.CHAMPION and fusions.can_be_fitted(release)
+    node = Node(
+        key="fuse",
+        title=_("models joined anew"),
+        state=WAITING if is_due and release.fusion_id is None else NOT_NEEDED,
+        after=("promote",),
+        page=reverse("release", args=[release.number]),
+    )
+    if run is None:
+        return node
+    page = reverse("run", args=[run.pk])
+    return job_node(node=replace(node, page=page, detail=str(run.model_version or "")), job=run)
 
 
 def _embedding(release: Release) -> Node:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from active_learning.models import ModelKind, Release, Round, RoundStep, TrainingRun
+from active_learning.models import TRAINED_ALONE, ModelKind, Release, Round, RoundStep, TrainingRun
 from active_learning.selectors.graph.judging import judged, of_versions
 from active_learning.selectors.graph.nodes import ENDED_BADLY, Node, job_node
 from active_learning.sentences import in_words
@@ -69,7 +69,7 @@ def _runs_of(round_: Round) -> list[TrainingRun]:
     if round_.dataset is None:
         return []
     last = (
-        TrainingRun.objects.filter(dataset=round_.dataset)
+        TrainingRun.objects.filter(dataset=round_.dataset, kind__in=TRAINED_ALONE)
         .select_related("model_version")
         .order_by("kind", "-pk")
         .distinct("kind")

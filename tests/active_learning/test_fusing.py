@@ -1,0 +1,132 @@
+"""The champion's fusion: when it is fitted, with which models it goes, and what it decides."""
+
+import pytest
+
+from active_learning import flags, fusing, fusions, promotion, triggers
+from active_learning.promotion import PromotionError
+from ml.artifact import Artifact, identity, read_artifact, write_artifact
+from tests.active_learning.factories import ModelVersionFactory, TrainingRunFactory
+from tests.active_learning.test_flags import TODAY, box, scanned, sold
+from tests.active_learning.test_promotion import evaluated, version
+from tests.factories import BrandFactory
+
+__all__ = ["version"]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fused(tmp_path):
+    """Make a fusion of model versions."""
+
+    def make(number, *models):
+        folder = tmp_path / f"fusion-{number}"
+        folder.mkdir()
+        (folder / "weights.safetensors").write_bytes(b"weights")
+        joined = {one.kind: identity(read_artifact(one.artifact)) for one in models}
+        artifact = Artifact(
+            "fusion", ["acme", "globex", "none"], {}, "0" * 64, "0",
+            calibration={"models": joined}, files={"weights.safetensors": ""},
+        )  # fmt: skip
+        write_artifact(artifact, folder)
+        path = models[0].dataset.path
+        return ModelVersionFactory(
+            kind="fusion", number=number, artifact=str(folder), dataset__path=path
+        )
+
+    return make
+
+
+def release_of(*models):
+    given = dict.fromkeys(("classifier", "detector", "variation", "text", "fusion"))
+    return promotion.create_release(**given | {one.kind: one for one in models})
+
+
+@pytest.fixture
+def champion(version):
+    release = release_of(version("classifier", 1), version("detector", 1))
+    evaluated(release, classifier=0.5, detector=0.5)
+    return promotion.settle(candidate=release)
+
+
+@pytest.fixture
+def whole(champion, fused):
+    """The champion of the same models, with their fusion."""
+    release = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
+    evaluated(release, classifier=0.5, detector=0.5, fusion=0.6)
+    return promotion.settle(candidate=release)
+
+
+def joined(release):
+    return fusions.joined(release)
+
+
+def test_a_fusion_is_due_once_for_each_set_of_models(champion, version):
+    assert fusing.due_release() == champion
+    assert [one.kind for one in triggers.plan_triggers() if one.due] == ["fusion"]
+    TrainingRunFactory(kind="fusion", config=fusions.recipe(champion), state="failed")
+    assert fusing.due_release() is None  # the same models would fail again
+    other = release_of(champion.classifier, version("detector", 2))
+    promotion.promote(release=other, by=None, why="")
+    assert fusing.due_release() == other
+
+
+def test_one_model_alone_is_not_joined(version):
+    only = release_of(version("classifier", 1))
+    promotion.promote(release=only, by=None, why="")
+    assert fusing.due_release() is None
+
+
+def test_a_fusion_is_promoted_with_the_models_it_was_fitted_on(whole, champion):
+    assert whole.state == "champion"
+    assert whole.fusion is not None
+    assert joined(whole) == joined(champion)
+    assert set(whole.gate) == {"classifier", "detector", "fusion"}
+    assert [kind for kind, verdict in whole.gate.items() if verdict["passed"]] == ["fusion"]
+    assert fusing.due_release() is None
+
+
+def test_a_fusion_is_never_put_beside_models_it_was_not_fitted_on(champion, version, fused):
+    other = version("detector", 2)
+    with pytest.raises(PromotionError, match="fitted on other models"):
+        release_of(champion.classifier, other, fused(1, *joined(champion)))
+
+
+def test_a_better_model_is_promoted_without_the_fusion_of_the_old_one(whole, version):
+    better = release_of(whole.classifier, version("detector", 2))
+    evaluated(better, classifier=0.5, detector=0.6)
+    live = promotion.settle(candidate=better)
+    assert (live, live.fusion) == (better, None)
+    worse = release_of(version("classifier", 2), version("detector", 3))
+    evaluated(worse, classifier=0.1, detector=0.7)
+    mixed = promotion.settle(candidate=worse)
+    assert (mixed.classifier, mixed.detector) == (whole.classifier, worse.detector)
+    assert mixed.fusion is None
+
+
+def test_a_fusion_of_models_that_are_in_use_no_more_is_turned_down(champion, version, fused):
+    late = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
+    newer = release_of(champion.classifier, version("detector", 2))
+    evaluated(newer, classifier=0.5, detector=0.6)
+    promotion.settle(candidate=newer)
+    evaluated(late, classifier=0.5, detector=0.5, fusion=0.9)
+    assert promotion.settle(candidate=late) == newer
+    late.refresh_from_db()
+    assert late.state == "rejected"
+    assert "that the champion no longer has" in late.events.get().why
+
+
+def test_with_a_fusion_its_word_alone_raises_flags(whole, tmp_path):
+    for key in ("acme", "globex"):
+        BrandFactory(key=key)
+    whole.thresholds = {"classifier": {"*": 0.6}, "detector": {"*": 0.5}, "fusion": {"*": 0.5}}
+    agreed, overruled = sold(), sold()
+    scan = scanned(whole, tmp_path, [
+        {"image": agreed, "score": 0.9, "boxes": [box("acme", 0.7)], "fusion": 0.75},
+        {"image": overruled, "score": 0.9, "boxes": [box("acme", 0.7)], "fusion": 0.2},
+    ])  # fmt: skip
+    scan.release = whole
+    assert flags.raise_flags(scan=scan, on=TODAY)["raised"] == 1
+    flag = agreed.flags.get()
+    assert flag.score == 0.75
+    assert set(flag.evidence["scores"]) == {"fusion", "classifier", "detector"}
+    assert flag.severity == pytest.approx((0.5 + 0.5 * 0.25 / 0.5) * 0.7)
