@@ -31,7 +31,7 @@ def start() -> TrainingRun | None:
         return None
     try:
         run = training.request_training(
-            kind=ModelKind.FUSION.value, trigger=TrainingRun.Trigger.LABELS, why=why()
+            kind=ModelKind.FUSION.value, trigger=TrainingRun.Trigger.PROMOTION, why=why()
         )
     except training.TrainingError as error:
         logger.info("fusion: not started: %s", error)

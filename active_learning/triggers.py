@@ -41,6 +41,7 @@ TEACHES = {
     ModelKind.VARIATION: Task.Kind.VARIATION,
     ModelKind.TEXT: Task.Kind.BRAND,
 }
+BY_ITSELF = (TrainingRun.Trigger.LABELS, TrainingRun.Trigger.PROMOTION)
 # A stream of labels that never pauses must not put a training off for ever: after so many times
 # the quiet asked for, it is started all the same.
 PATIENCE = 3
@@ -250,7 +251,7 @@ def _recipe(kind: str) -> dict:
 
 
 def follow_up() -> None:
-    """Bring every model that new labels trained to its end: in a candidate, measured, settled."""
+    """Bring every model that nobody asked for to its end: in a candidate, measured, settled."""
     for run in _unreleased_runs():
         if run.kind == ModelKind.FUSION and not fusing.is_of_champion(run):
             continue  # of models that are in use no more
@@ -263,7 +264,7 @@ def follow_up() -> None:
 
 def _unreleased_runs() -> list[TrainingRun]:
     runs = TrainingRun.objects.filter(
-        trigger=TrainingRun.Trigger.LABELS, state=JobState.SUCCEEDED
+        trigger__in=BY_ITSELF, state=JobState.SUCCEEDED
     ).select_related("model_version")
     released = {
         kind: set(Release.objects.values_list(kind, flat=True)) for kind in ModelKind.values
@@ -272,10 +273,10 @@ def _unreleased_runs() -> list[TrainingRun]:
 
 
 def _own_candidates() -> list[Release]:
-    """Candidates with a model that new labels trained; a round settles its own."""
-    trained = TrainingRun.objects.filter(
-        trigger=TrainingRun.Trigger.LABELS, model_version__isnull=False
-    ).values("model_version")
+    """Candidates with a model that nobody asked for; a round settles its own."""
+    trained = TrainingRun.objects.filter(trigger__in=BY_ITSELF, model_version__isnull=False).values(
+        "model_version"
+    )
     of_any_kind = Q()
     for kind in ModelKind.values:
         of_any_kind |= Q(**{f"{kind}__in": trained})

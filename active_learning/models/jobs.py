@@ -59,6 +59,7 @@ class TrainingRun(Job):
         ROUND = "round", "round"
         LABELS = "labels", "new labels"
         PERSON = "person", "person"
+        PROMOTION = "promotion", "promotion"
 
     kind = models.CharField(max_length=12, choices=ModelKind)
     dataset = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="runs")

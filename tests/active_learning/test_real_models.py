@@ -144,7 +144,7 @@ def test_the_champions_models_are_joined_by_a_fusion_that_scans_and_flags_with_t
     assert promotion.champion().fusion is None
 
     (run,) = triggers.check_triggers()
-    assert run.kind == "fusion"
+    assert (run.kind, run.trigger) == ("fusion", "promotion")
     assert training.run(run_id=run.pk) == "succeeded", TrainingRun.objects.get(pk=run.pk).error
     assert triggers.check_triggers() == []  # it makes the candidate
     evaluated_and_settled()

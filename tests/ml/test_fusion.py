@@ -15,7 +15,7 @@ from ml.manifest import write_manifest
 from ml.models import load
 from ml.models.base import Box, Predictions
 from ml.models.fusion.choice import features, fit, probabilities, surprise
-from ml.models.fusion.material import Material, fitting_rows, held_out_by_all
+from ml.models.fusion.material import Material, chosen_of, fitting_rows, held_out_by_all
 from ml.models.fusion.predictor import by_speakers, combinations_of
 from ml.models.fusion.scores import Parts, align, noisy_or
 from ml.models.fusion.training import PENALTIES, choose_penalty, fit_all
@@ -248,3 +248,18 @@ def test_the_weights_are_read_back_as_they_were_written(fused):
         again.probabilities(more), again.probabilities(more.only(["classifier"]))
     )
     assert (again.probabilities(more.only([]))[:, -1] == 1).all()
+
+
+def test_open_rows_that_nobody_answered_are_fitted_on_as_none(tmp_path):
+    rows = [
+        {"image": f"{i}.jpg", "sha256": f"{i:064x}", "split": split, "answer": answer,
+         "brand": "acme" if answer == "brand" else None, "group": f"g{i}"}
+        for i, (split, answer) in enumerate(
+            [("val", "brand")] * 3 + [("val", "unlabelled")] * 2 + [("open", "unlabelled")] * 40
+        )
+    ]  # fmt: skip
+    found = fitting_rows(write_manifest(rows, tmp_path), holdout=0.1)
+    splits = found["split"].to_pylist()
+    assert splits.count("val") == 3  # of these, what nobody answered says nothing
+    assert 8 < splits.count("open") < 32  # its half, by hash
+    assert chosen_of(found, ["acme"]).tolist() == [0] * 3 + [-1] * splits.count("open")

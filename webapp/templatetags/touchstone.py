@@ -100,6 +100,7 @@ WORDS = {
     "labels": gettext_lazy("new labels"),
     "round": gettext_lazy("round"),
     "person": gettext_lazy("person"),
+    "promotion": gettext_lazy("promotion"),
     "platform": gettext_lazy("the platform itself"),
     "webhook": gettext_lazy("webhook"),
     "email": gettext_lazy("e-mail"),

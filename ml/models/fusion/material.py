@@ -77,8 +77,10 @@ def held_out_by_all(artifacts: Sequence[Artifact]) -> float:
 
 
 def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
-    """Answered rows that models do not train on: `val`, the training groups they hold out while
-    there are few of those, and the half of the open set that thresholds are fitted on.
+    """Rows that models do not train on: those answered of `val`, and of the training groups they
+    hold out while there are few of those; and the half of the open set that thresholds are fitted
+    on. Of that what nobody answered counts as none: it is a random sample, of which hardly any
+    shows a brand.
 
     Args:
         holdout: see `held_out_by_all`.
@@ -90,12 +92,12 @@ def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
     if len(own) < ENOUGH_TO_CALIBRATE:
         rest = _answered(manifest.rows("train"))
         own = pa.concat_tables([own, rest.filter(pa.array(held_out(group_keys(rest), holdout)))])
-    opened = _answered(manifest.rows("open"))
+    opened = manifest.rows("open")
     opened = opened.filter(pa.array(fitting_half(opened), pa.bool_()))
     if "brand" not in own["answer"].to_pylist() or not len(opened):
         raise InputError(
             f"{manifest.path}: a fusion needs rows with a brand that its models were not trained "
-            "on (split val) and answered open rows"
+            "on (split val) and open rows"
         )
     return pa.concat_tables([own, opened])
 
