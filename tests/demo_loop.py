@@ -29,7 +29,7 @@ from active_learning.models import (
 from annotation.models import Brand, InboxEvent, LabelStudioProject, Task
 from ml.evaluate.compare import difference
 
-KINDS = ("classifier", "detector", "variation")
+KINDS = ("classifier", "detector", "variation", "text", "fusion")
 STEPS = ("scan", "select", "push", "collect", "freeze", "train", "evaluate", "gate")
 
 
@@ -63,6 +63,8 @@ def report(rng: random.Random, brands: list[Brand], level: float) -> dict:
             "closed": {"mean_recall": level, "per_class": {"collage": {"recall": level, "n": 60}}},
             "open": flagged,
         },
+        "text": {"kind": "text", "closed": closed, "open": flagged},
+        "fusion": {"kind": "fusion", "closed": closed, "open": flagged},
     }
 
 

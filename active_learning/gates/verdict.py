@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from active_learning.models import ModelKind
 from active_learning.sentences import Sentence, in_words, sentence
 
 # Told in one line of history only where they were not met.
@@ -56,7 +57,9 @@ def brief_in_words(verdict: Mapping[str, Any]) -> list[str]:
 def verdict_in_words(gate: Mapping[str, Mapping[str, Any]]) -> str:
     """What the gates said of every model, in one line."""
     said = []
-    for kind, verdict in gate.items():
+    # The database keeps keys in an order of its own.
+    for kind in (kind for kind in ModelKind.values if kind in gate):
+        verdict = gate[kind]
         text = _("%(model)s passed (%(reasons)s)")
         if not verdict["passed"]:
             text = _("%(model)s did not pass (%(reasons)s)")
