@@ -60,9 +60,9 @@ def request_training(
 
     Args:
         kind: classifier | detector | variation | text, or fusion, of the champion's models.
-        trigger: round | labels | person.
-        dataset: frozen now when not given.
-        parent: whose weights it starts from; the champion's when not given.
+        trigger: round | labels | person | promotion.
+        dataset: frozen now when not given; of a fusion that of its models.
+        parent: whose weights it starts from; the champion's when not given; of a fusion nobody's.
         from_scratch: start from random weights instead.
         config: `--config` of `ml train`; brands, their names, and what a fusion joins are added.
         why: what asked for it, where nobody did.
@@ -81,7 +81,8 @@ def request_training(
     output = Path(jobs.folder(f"runs/{kind}-"))
     if kind == ModelKind.FUSION:
         release = _to_be_fused()
-        dataset, parent, config = fusions.dataset_of(release), None, fusions.recipe(release)
+        dataset, parent = fusions.dataset_of(release), None
+        config = fusions.recipe(release) | (config or {})
         fusions.write_rows(dataset, output)
     else:
         dataset = dataset or datasets.freeze_dataset()
