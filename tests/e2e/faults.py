@@ -37,6 +37,7 @@ CONFIG = {
         "classifier": {"epochs": 4, "warm_epochs": 2, "least_steps": 0},
         "detector": {"steps": 20, "warm_steps": 10},
         "variation": {"epochs": 4, "warm_epochs": 2, "least_steps": 0},
+        "text": {"epochs": 4, "warm_epochs": 2, "least_steps": 0},
     },
 }
 # One in a hundred of so few images may be none, and there would be no flag to probe. And what was
