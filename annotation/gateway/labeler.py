@@ -8,6 +8,7 @@ import httpx
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError, connection
 
 from annotation.labelstudio.client import LabelStudioError
 
@@ -52,7 +53,12 @@ class GatewayLabeler:
         trace: TracebackType | None,
     ) -> None:
         self.http.close()
-        self._session.delete()
+        try:
+            self._session.delete()
+        except (OperationalError, InterfaceError):
+            # The database was restarted while this connection had nothing to ask: a new one.
+            connection.close()
+            self._session.delete()
 
     def next_task(self, *, project: int) -> dict[str, Any] | None:
         """The next task of a project (Label Studio's number) as the page gets it; None when there
