@@ -1,7 +1,7 @@
 """Whole rounds on platforms of their own, of which processes are killed at set steps, and what they
 end with: `make faults` plays every process at every step and prints the matrix.
 
-    .venv/bin/python -m tests.e2e.faults [--rotations N]
+    .venv/bin/python -m tests.e2e.faults [--first N] [--rotations N]
 
 A run kills another process at each step, so that as many runs as there are processes make the whole
 matrix; each is held against a run that nothing was killed in. There is one simulated labeler, whose
@@ -161,14 +161,16 @@ def _begun(platform: Platform) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rotations", type=int, default=len(PROCESSES), metavar="N")
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="run to begin with")
+    parser.add_argument("--rotations", type=int, default=len(PROCESSES), metavar="N", help="runs")
     arguments = parser.parse_args()
     cells: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory(prefix="touchstone-faults-") as folder:
         world = draw_world(Path(folder) / "world")
         plain = play(world, Path(folder) / "plain", {})
         print(f"undisturbed: {plain.seconds:.0f} s, {len(plain.labels)} labels", flush=True)
-        for shift in range(arguments.rotations):
+        first = arguments.first - 1
+        for shift in range(first, min(first + arguments.rotations, len(PROCESSES))):
             said = _held_against(plain, world, Path(folder) / str(shift), rotation(shift))
             cells |= said
             bad = sorted({text for text in said.values() if text != "same"})
