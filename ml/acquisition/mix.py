@@ -12,8 +12,8 @@ from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
 DIVERSITY = 0.3
-# Of a dozen mixes the one that needed fewest labels in campaigns on worlds that the benchmark's
-# figures are not of (docs/benchmarks.md, "Does choosing pay").
+# Of some twenty mixes one of those that needed fewest labels, in campaigns on worlds that the
+# benchmark's figures are not of (docs/benchmarks.md, "Does choosing pay").
 DEFAULT_MIX = {
     "hard_negatives": 0.25,
     "threshold": 0.20,
