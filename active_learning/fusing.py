@@ -6,6 +6,7 @@ import logging
 from active_learning import fusions, promotion, training
 from active_learning.models import ModelKind, Release, TrainingRun
 from active_learning.sentences import Sentence, sentence
+from annotation.models import Image
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +17,12 @@ def why() -> Sentence:
 
 
 def due_release() -> Release | None:
-    """The champion, where no fusion of its models was tried yet, whatever came of that."""
+    """The champion, where no fusion of its models was tried yet, whatever came of that. Without an
+    open set there is nothing to fit thresholds on."""
     release = promotion.champion()
     if release is None or release.fusion_id is not None or not fusions.can_be_fitted(release):
+        return None
+    if not Image.objects.filter(split=Image.Split.OPEN).exists():
         return None
     models = fusions.recipe(release)["models"]
     tried = TrainingRun.objects.filter(kind=ModelKind.FUSION, config__models=models)

@@ -8,7 +8,7 @@ from ml.artifact import Artifact, identity, read_artifact, write_artifact
 from tests.active_learning.factories import ModelVersionFactory, TrainingRunFactory
 from tests.active_learning.test_flags import TODAY, box, scanned, sold
 from tests.active_learning.test_promotion import evaluated, version
-from tests.factories import BrandFactory
+from tests.factories import BrandFactory, ImageFactory
 
 __all__ = ["version"]
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,8 @@ def joined(release):
 
 
 def test_a_fusion_is_due_once_for_each_set_of_models(champion, version):
+    assert fusing.due_release() is None  # there is no open set to fit it on
+    ImageFactory(split="open")
     assert fusing.due_release() == champion
     assert [one.kind for one in triggers.plan_triggers() if one.due] == ["fusion"]
     TrainingRunFactory(kind="fusion", config=fusions.recipe(champion), state="failed")
