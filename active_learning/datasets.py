@@ -144,7 +144,8 @@ def count_rows(manifest: Manifest) -> dict[str, Any]:
 
 def _titled(train: pa.Table) -> dict[str, int]:
     """By brand, training rows with a title; "" has those that show none of the list."""
-    titled = train.filter(pc.fill_null(pc.not_equal(train["title"], ""), False))
+    has = pc.not_equal(pc.utf8_trim_whitespace(train["title"]), "")
+    titled = train.filter(pc.fill_null(has, False))
     counts = Counter(
         row["brand"] or ""
         for row in titled.select(["answer", "brand"]).to_pylist()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.utils import timezone
 
-from active_learning.flags import hits
+from active_learning.flags import deciding, hits
 from active_learning.models import JobState, Release, Scan
 from active_learning.scans import batches, shard_paths
 from annotation.models import Image
@@ -135,7 +135,8 @@ def _place_of_hash(sha256: str) -> float:
 def _add_days(sides: Sides, table: pa.Table, days: Mapping[str, date]) -> None:
     if not table.num_rows:
         return
-    found = {hit.sha256 for hit in hits(table, sides.scan.release)}
+    release = sides.scan.release
+    found = {hit.sha256 for hit in deciding(hits(table, release), release)}
     shas = table["sha256"].to_pylist()
     flagged = np.array([sha256 in found for sha256 in shas])
     groups = np.array([hash(group) for group in table["group"].to_pylist()], np.int64)

@@ -30,9 +30,8 @@ def due_release() -> Release | None:
 
 
 def start() -> TrainingRun | None:
-    """Queue the fusion that is due. None where somebody was quicker, or nothing can be fitted."""
-    if due_release() is None:
-        return None
+    """Queue the fusion of the champion's models. None where somebody was quicker, or there is
+    nothing to fit."""
     try:
         run = training.request_training(
             kind=ModelKind.FUSION.value, trigger=TrainingRun.Trigger.PROMOTION, why=why()

@@ -22,8 +22,9 @@ from ml.drift import Drift, score_shift, stability_index
 from ml.evaluate.compare import difference
 from ml.evaluate.intervals import share_of
 
-FLAGGING = (ModelKind.CLASSIFIER.value, ModelKind.DETECTOR.value)
+ALONE = (ModelKind.CLASSIFIER.value, ModelKind.DETECTOR.value)
 FUSION = ModelKind.FUSION.value
+FLAGGING = (*ALONE, FUSION)
 SIDES = ("challenger_only", "champion_only")
 SECONDS = 24 * 3600
 MOST = 5_000  # images listed of each side
@@ -62,7 +63,7 @@ def measure(*, shadow: Shadow, models: Collection[str]) -> dict[str, Any]:
         return report
     own, champions = _read(shadow.own_scan), _read(shadow.champions_scan)
     groups = np.array(champions.rows.groups, str)
-    theirs = _together(champions, champions, ())
+    theirs = _theirs(shadow, champions)
     ours = _together(own, champions, models)
     a, b = (np.array([sha in side for sha in champions.shas], bool) for side in (theirs, ours))
     same = np.array([_brand(ours, sha) == _brand(theirs, sha) for sha in champions.shas], bool)
@@ -96,7 +97,7 @@ def only_flagged(*, shadow: Shadow, side: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] | None = cache.get(key)
     if found is None:
         own, champions = _read(shadow.own_scan), _read(shadow.champions_scan)
-        theirs, ours = _together(champions, champions, ()), _together(own, champions, models)
+        theirs, ours = _theirs(shadow, champions), _together(own, champions, models)
         mine, other = (ours, theirs) if side == "challenger_only" else (theirs, ours)
         alone = [(-score, sha, brand) for sha, (brand, score) in mine.items() if sha not in other]
         found = [
@@ -118,13 +119,19 @@ def _read(scan: Scan) -> _Side:
     return side
 
 
+def _theirs(shadow: Shadow, champions: _Side) -> dict[str, tuple[str, float]]:
+    """Each image that the champion flags, with its surest flag."""
+    has_fusion = shadow.champion is not None and shadow.champion.fusion_id is not None
+    return _together(champions, champions, (FUSION,) if has_fusion else ())
+
+
 def _together(
     own: _Side, champions: _Side, models: Collection[str]
 ) -> dict[str, tuple[str, float]]:
     """Each flagged image's surest flag, with the models of `models` from `own`: a fusion's, where
     what would be promoted has one, as it alone raises flags then."""
     found: dict[str, tuple[str, float]] = {}
-    for model in (FUSION,) if FUSION in models else FLAGGING:
+    for model in (FUSION,) if FUSION in models else ALONE:
         flags = (own if model in models else champions).flags.get(model, {})
         for sha, (brand, score) in flags.items():
             if sha not in found or score > found[sha][1]:

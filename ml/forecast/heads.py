@@ -44,8 +44,8 @@ def learn(known: Labelled, *, near: LogisticRegression | None = None) -> Logisti
     if near is not None and np.array_equal(near.classes_, np.unique(known.answers)):
         head.coef_, head.intercept_ = near.coef_.copy(), near.intercept_.copy()
         head.classes_ = near.classes_
-    # Products this small gain nothing from a second thread, and on a busy machine the threads'
-    # waiting for each other made a campaign of heads take fifty times as long.
+    # Products this small gain nothing from a second thread, and on a busy machine the threads wait
+    # for each other many times as long as the work takes.
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # So many passes are enough for the last digits not to matter.
         warnings.simplefilter("ignore", ConvergenceWarning)

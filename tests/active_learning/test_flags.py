@@ -53,6 +53,7 @@ def scanned(release, folder: Path, rows: list[dict], *, manifest: str = "0") -> 
             told
             | {
                 "sha256": [row["image"].sha256 for row in of_part],
+                "group": [str(row["image"].group_id) for row in of_part],
                 "classifier_brands": [[row.get("brand", "acme"), "other"] for row in of_part],
                 "classifier_scores": pa.array(
                     [[row.get("score", 0.0), 0.0] for row in of_part], pa.list_(pa.float32())

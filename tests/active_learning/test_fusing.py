@@ -2,8 +2,10 @@
 
 import pytest
 
-from active_learning import flags, fusing, fusions, promotion, triggers
+from active_learning import flags, fresh, fusing, fusions, promotion, shadows, triggers
 from active_learning.promotion import PromotionError
+from active_learning.scans import batches
+from active_learning.shadows import InShadow
 from ml.artifact import Artifact, identity, read_artifact, write_artifact
 from tests.active_learning.factories import ModelVersionFactory, TrainingRunFactory
 from tests.active_learning.test_flags import TODAY, box, scanned, sold
@@ -127,8 +129,23 @@ def test_with_a_fusion_its_word_alone_raises_flags(whole, tmp_path):
         {"image": overruled, "score": 0.9, "boxes": [box("acme", 0.7)], "fusion": 0.2},
     ])  # fmt: skip
     scan.release = whole
+    day = fresh.Sides(scan)
+    for table in batches(scan):
+        fresh._add_days(day, table, dict.fromkeys(table["sha256"].to_pylist(), TODAY))
+    assert day.days[TODAY].flagged.sum() == 1, "the budget is held against what is flagged"
     assert flags.raise_flags(scan=scan, on=TODAY)["raised"] == 1
     flag = agreed.flags.get()
     assert flag.score == 0.75
     assert set(flag.evidence["scores"]) == {"fusion", "classifier", "detector"}
     assert flag.severity == pytest.approx((0.5 + 0.5 * 0.25 / 0.5) * 0.7)
+
+
+def test_a_fusion_goes_into_shadow_as_it_is_what_raises_flags(champion, fused, settings):
+    settings.SHADOW_HOURS = 1
+    release = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
+    release.thresholds = {"fusion": {"*": 0.5}}
+    release.save()
+    evaluated(release, classifier=0.5, detector=0.5, fusion=0.6)
+    with pytest.raises(InShadow):
+        promotion.settle(candidate=release)
+    assert shadows.of(release) is not None
