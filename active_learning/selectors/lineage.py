@@ -20,6 +20,7 @@ from annotation import vectors
 from annotation.cards import answer_text
 from annotation.consensus import counting_labels
 from annotation.models import EmbeddingSpace, Image, ImageVector, Label
+from ml.models.samples import held_out
 
 NEIGHBOURS = 12
 CHOICES = 30  # releases, and versions, offered to ask about
@@ -172,27 +173,40 @@ def _learned(
     images: Collection[Image], versions: Sequence[ModelVersion]
 ) -> dict[str, list[Learned]]:
     """By sha256, what each model learned of it."""
-    hashes = {image.sha256 for image in images}
+    groups = {image.sha256: str(image.group_id) for image in images}
+    hashes = set(groups)
     kept: dict[int, dict[str, list[dict]] | None] = {
         version.dataset_id: None for version in versions
     }
     for dataset in {version.dataset for version in versions}:
         kept[dataset.pk] = lineage.of_images(dataset, hashes)
     return {
-        sha256: [_of_model(version, kept[version.dataset_id], sha256) for version in versions]
-        for sha256 in hashes
+        sha256: [
+            _of_model(version, kept[version.dataset_id], sha256, group) for version in versions
+        ]
+        for sha256, group in groups.items()
     }
 
 
-def _of_model(version: ModelVersion, kept: dict[str, list[dict]] | None, sha256: str) -> Learned:
+def _of_model(
+    version: ModelVersion, kept: dict[str, list[dict]] | None, sha256: str, group: str
+) -> Learned:
     if kept is None:
         return Learned(version, UNKNOWN, [])
     kinds = lineage.LEARNS_FROM[ModelKind(version.kind)]
     rows = [row for row in kept.get(sha256, []) if row["kind"] in kinds]
-    if not rows:
+    if not rows or not _reads(version, rows[0]["split"], group):
         return Learned(version, ABSENT, [])
-    state = TRAINED if rows[0]["split"] == Image.Split.TRAIN else CHECKED
-    return Learned(version, state, rows)
+    is_trained = version.kind == ModelKind.FUSION or rows[0]["split"] == Image.Split.TRAIN
+    return Learned(version, TRAINED if is_trained else CHECKED, rows)
+
+
+def _reads(version: ModelVersion, split: str, group: str) -> bool:
+    """Whether a model has to do with a row of its dataset: a fusion is fitted on what its models
+    were not trained on, `val` and where that is small the training groups they held out."""
+    if version.kind != ModelKind.FUSION or split == Image.Split.VAL:
+        return True
+    return bool(held_out([group], version.metrics.get("held_out", 0.0))[0])
 
 
 def _said(image_ids: Iterable[int], learned: dict[str, list[Learned]]) -> dict[int, list[Said]]:
@@ -248,11 +262,17 @@ def _taught(label: Label, dataset: DatasetVersion) -> Taught:
     rows = [row for row in kept.get(label.image.sha256, []) if row["label"] == label.pk]
     if not rows:
         return Taught(dataset, ABSENT, False, [])
-    if rows[0]["split"] != Image.Split.TRAIN:
-        return Taught(dataset, IN_VAL, rows[0]["decided"], [])
+    split, group = rows[0]["split"], str(label.image.group_id)
     readers = {kind for kind, kinds in lineage.LEARNS_FROM.items() if label.kind in kinds}
-    models = [version for version in dataset.models.all() if version.kind in readers]
-    return Taught(dataset, IN_TRAIN, rows[0]["decided"], models)
+    models = [
+        version
+        for version in dataset.models.all()
+        if version.kind in readers
+        and (split == Image.Split.TRAIN or version.kind == ModelKind.FUSION)
+        and _reads(version, split, group)
+    ]
+    state = IN_TRAIN if split == Image.Split.TRAIN else IN_VAL
+    return Taught(dataset, state, rows[0]["decided"], models)
 
 
 def labels() -> QuerySet[Label]:

@@ -1,6 +1,7 @@
 """Pages of model versions and releases."""
 
 import json
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -13,7 +14,7 @@ from active_learning import promotion as verbs
 from active_learning import shadows
 from active_learning.filters import ModelVersionFilter, ReleaseFilter
 from active_learning.gates import unmet_in_words
-from active_learning.measures import brand_recalls, figures
+from active_learning.measures import Figure, brand_recalls, figures
 from active_learning.models import ModelKind, Release
 from active_learning.selectors import registry as selectors
 from active_learning.views.acting import act
@@ -68,13 +69,15 @@ def release_detail(request: PageRequest, number: int) -> HttpResponse:
     reports = selectors.latest_reports(release_ids=pair)
     report = reports.get(release.pk, {})
     before = reports.get(other.pk, {}) if other else {}
+    kinds = [kind for kind in ModelKind.values if brand_recalls(report, kind)]
     context = {
         "release": release,
         "champion": champion,
         "other": other,
         "models": _models(release, report),
         "others": figures(before),
-        "brands": _brands(report, before),
+        "brand_kinds": kinds,
+        "brands": _brands(report, before, kinds),
         "thresholds": json.dumps(release.thresholds, indent=2, ensure_ascii=False),
         "against": unmet_in_words(shadows.against(release)),
         "shadow": shadows.of(release),
@@ -92,20 +95,30 @@ def _compared_with(release: Release, champion: Release | None) -> Release | None
     return events[0].previous if events else None
 
 
-def _brands(report: dict, before: dict) -> list[dict]:
-    """Each brand's recall by classifier and detector with its change, worst change first."""
-    rows: dict[str, dict] = {}
-    for kind in (ModelKind.CLASSIFIER, ModelKind.DETECTOR):
-        old = brand_recalls(before, kind)
-        for key, figure in brand_recalls(report, kind).items():
-            change = figure.value - old[key].value if key in old else None
-            rows.setdefault(key, {"key": key})[str(kind)] = {"now": figure, "change": change}
-    names = brand_names(rows)
-    for key, row in rows.items():
-        row["name"] = names.get(key, key)
-        changes = [row[k]["change"] for k in ("classifier", "detector") if k in row]
-        row["worst"] = min((change for change in changes if change is not None), default=0.0)
-    return sorted(rows.values(), key=lambda row: (row["worst"], row["name"]))
+def _brands(report: dict, before: dict, kinds: Sequence[str]) -> list[dict]:
+    """Each brand's recall by each of these models with its change, worst change first."""
+    found = {kind: brand_recalls(report, kind) for kind in kinds}
+    earlier = {kind: brand_recalls(before, kind) for kind in kinds}
+    keys = {key for by_brand in found.values() for key in by_brand}
+    names = brand_names(keys)
+    rows = []
+    for key in keys:
+        cells = [_cell(found[kind].get(key), earlier[kind].get(key)) for kind in kinds]
+        changes = [cell["change"] for cell in cells if cell["change"] is not None]
+        rows.append(
+            {
+                "key": key,
+                "name": names.get(key, key),
+                "cells": cells,
+                "worst": min(changes, default=0.0),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["worst"], row["name"]))
+
+
+def _cell(now: Figure | None, before: Figure | None) -> dict:
+    change = now.value - before.value if now and before else None
+    return {"now": now, "change": change}
 
 
 @require_safe

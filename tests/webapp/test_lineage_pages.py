@@ -265,3 +265,24 @@ def test_an_export_is_asked_for_handed_out_and_deleted_over_the_api(people, tmp_
 def test_the_embedding_of_one_image_is_a_job_of_its_own(world, people):
     run = embeddings.search_by_picture(file=world.wrong.file, by=people["operations"])
     assert (run.images, run.picture) == (1, world.wrong.file)
+
+
+def test_a_fusion_learned_from_what_its_models_were_not_trained_on(world, api, acme, people):
+    checked = weak(acme, split="val")
+    label = say(checked, people["labeler"], answer="none")
+    dataset = datasets.freeze_dataset()
+    versions = [
+        ModelVersionFactory(kind="fusion", number=number, dataset=dataset, metrics={"held_out": part})
+        for number, part in ((1, 0.0), (2, 1.0))
+    ]
+
+    def states(image):
+        asked = (f"/api/image-lineage/{image.sha256}/?of={v.kind}-{v.number}" for v in versions)
+        return [api.get(one).json()["image"]["learned"][0]["state"] for one in asked]
+
+    assert states(checked) == ["trained", "trained"]
+    assert states(world.labelled) == ["absent", "trained"]  # the second's models held out all
+    (told,) = api.get(f"/api/label-lineage/{label.pk}/").json()["results"]
+    assert told["models"] == ["fusion v1", "fusion v2"]
+    told = api.get(f"/api/label-lineage/{world.label.pk}/").json()["results"][0]
+    assert (told["state"], told["models"]) == ("in_train", ["fusion v2"])

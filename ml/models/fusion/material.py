@@ -76,6 +76,11 @@ def held_out_by_all(artifacts: Sequence[Artifact]) -> float:
     return min((artifact.config["holdout"] for artifact in artifacts), default=0.0)
 
 
+def needs_held_out(manifest: Manifest) -> bool:
+    """Whether `val` has too few answers to fit a fusion on."""
+    return len(_answered(manifest.rows("val"))) < ENOUGH_TO_CALIBRATE
+
+
 def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
     """Rows that models do not train on: those answered of `val`, and of the training groups they
     hold out while there are few of those; and the half of the open set that thresholds are fitted
@@ -89,7 +94,7 @@ def fitting_rows(manifest: Manifest, *, holdout: float) -> pa.Table:
         InputError: one of the two sides has none.
     """
     own = _answered(manifest.rows("val"))
-    if len(own) < ENOUGH_TO_CALIBRATE:
+    if needs_held_out(manifest):
         rest = _answered(manifest.rows("train"))
         own = pa.concat_tables([own, rest.filter(pa.array(held_out(group_keys(rest), holdout)))])
     opened = manifest.rows("open")

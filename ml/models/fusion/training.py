@@ -16,7 +16,13 @@ from ml.models.base import ShouldStop
 from ml.models.brand_rows import BACKGROUND
 from ml.models.fusion.cascade import fit_floor, margins
 from ml.models.fusion.choice import Weights, fit, surprise
-from ml.models.fusion.material import Material, fitting_rows, gather, held_out_by_all
+from ml.models.fusion.material import (
+    Material,
+    fitting_rows,
+    gather,
+    held_out_by_all,
+    needs_held_out,
+)
 from ml.models.fusion.predictor import WEIGHTS, Fusion, combinations_of, write_weights
 from ml.models.fusion.scores import BRAND_MODELS
 from ml.progress import Progress
@@ -63,7 +69,8 @@ def train(
     artifacts = [read_artifact(folder) for folder in config.models]
     if not {artifact.kind for artifact in artifacts} & set(BRAND_MODELS):
         raise InputError(f"a fusion needs one model at least of: {', '.join(BRAND_MODELS)}")
-    rows = fitting_rows(manifest, holdout=held_out_by_all(artifacts))
+    holdout = held_out_by_all(artifacts)
+    rows = fitting_rows(manifest, holdout=holdout)
     with progress.part(0.0, 0.9) as part:
         material = gather(artifacts, manifest, rows, progress=part, should_stop=should_stop)
     brands = material.parts.brands
@@ -82,6 +89,8 @@ def train(
             "rows": len(rows),
             "brand_rows": int((material.chosen >= 0).sum()),
             "penalty": penalty,
+            # The share of the training groups that it was fitted on, beside `val`.
+            "held_out": holdout if needs_held_out(manifest) else 0.0,
         },
         calibration={
             "models": {a.kind: identity(a) for a in artifacts},
