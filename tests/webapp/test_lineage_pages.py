@@ -272,7 +272,9 @@ def test_a_fusion_learned_from_what_its_models_were_not_trained_on(world, api, a
     label = say(checked, people["labeler"], answer="none")
     dataset = datasets.freeze_dataset()
     versions = [
-        ModelVersionFactory(kind="fusion", number=number, dataset=dataset, metrics={"held_out": part})
+        ModelVersionFactory(
+            kind="fusion", number=number, dataset=dataset, metrics={"held_out": part}
+        )
         for number, part in ((1, 0.0), (2, 1.0))
     ]
 
