@@ -24,10 +24,14 @@ def products_table(data: Path) -> Path:
     return data / "products" / "products.csv"
 
 
-def products(data: Path) -> list[dict[str, Any]]:
+def products(data: Path, *, named: bool = True) -> list[dict[str, Any]]:
     """A manifest row a product image, without a split; `group` joins near-duplicates. An image of
     a brand off the list that is one of a listed brand's group is left out: it would be on both
-    sides."""
+    sides.
+
+    Args:
+        named: titles have their brand's name in them, as they were written.
+    """
     table = read_table(products_table(data))
     on_list = listed_brands(table)
     files = [data / "products" / "images" / row["file"] for row in table]
@@ -41,7 +45,7 @@ def products(data: Path) -> list[dict[str, Any]]:
             {
                 "image": str(file),
                 "sha256": file_sha256(file),
-                "title": row["title"],
+                "title": row["title"] if named else without(row["title"], row["brand"]),
                 "answer": "brand" if brand in on_list else "other",
                 "brand": brand if brand in on_list else None,
                 "group": f"g{group}",
@@ -120,7 +124,8 @@ def write_brands(folder: Path, goods: list[dict[str, Any]], names: dict[str, str
     return path
 
 
-def _absent(title: str, name: str, rng: np.random.Generator) -> str:
+def without(title: str, name: str) -> str:
+    """The title with the name taken out."""
     return " ".join(re.sub(re.escape(name), " ", title, flags=re.IGNORECASE).split())
 
 
@@ -133,7 +138,7 @@ def _disguised(title: str, name: str, rng: np.random.Generator) -> str:
 FORMS: dict[str, Callable[[str, str, np.random.Generator], str]] = {
     "named": lambda title, name, rng: title,
     "disguised": _disguised,
-    "absent": _absent,
+    "absent": lambda title, name, rng: without(title, name),
 }
 
 

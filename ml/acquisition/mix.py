@@ -11,15 +11,16 @@ from ml.acquisition.precision import equal_shares
 from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
-DIVERSITY = 0.3
-# Of some twenty mixes one of those that needed fewest labels, in campaigns on worlds that the
-# benchmark's figures are not of (docs/benchmarks.md, "Does choosing pay").
+# Of what a strategy ranks high (`batch.DEPTH` for one that is wanted), spread before sure: batches
+# of the very highest are much of a kind, and buy little (docs/benchmarks.md, "Does choosing pay").
+DIVERSITY = 0.8
+# Of some forty mixes the one that does well in all settings, in campaigns on worlds that the
+# benchmark's figures are not of.
 DEFAULT_MIX = {
-    "hard_negatives": 0.25,
-    "threshold": 0.20,
-    "uncertain": 0.20,
-    "low_precision": 0.15,
-    "random_control": 0.10,
+    "hard_negatives": 0.40,
+    "uncertain": 0.35,
+    "low_precision": 0.10,
+    "random_control": 0.05,
     "probe": 0.10,
 }
 LAST = "uncertain"  # asked for what the others leave, whether or not it has a share

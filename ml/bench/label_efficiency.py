@@ -7,6 +7,7 @@ import math
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ml.bench.labels.material import Material
 from ml.bench.labels.retraining import retrained_recall
 from ml.bench.labels.strategies import STRATEGIES
 from ml.bench.labels.worlds import SETTINGS, Size, generated, given
+from ml.bench.seeds import of_each_seed
 from ml.models.base import ShouldStop
 from ml.progress import Progress
 
@@ -51,27 +53,14 @@ def run(
     Args:
         manifest: labelled images, for the setting `products`; without it that is left out.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
     size, batch = _sizes(quick)
-    for seed in range(1, seeds + 1):
-        with (
-            tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder,
-            progress.part((seed - 1) / seeds, seed / seeds) as part,
-        ):
-            with part.part(0.0, 0.4) as drawn:
-                materials = generated(
-                    seed, size, Path(folder), progress=drawn, should_stop=should_stop
-                )
-                if manifest is not None:
-                    materials["products"] = given(
-                        manifest, seed, size, Path(folder), progress=drawn, should_stop=should_stop
-                    )
-            for i, (name, material) in enumerate(materials.items()):
-                step = 0.6 / len(materials)
-                with part.part(0.4 + i * step, 0.4 + (i + 1) * step) as played:
-                    found.setdefault(name, []).append(
-                        _play(material, seed, quick=quick, progress=played, should_stop=should_stop)
-                    )
+    played = of_each_seed(
+        partial(_of_seed, size=size, batch=batch, steps=STEPS, manifest=manifest),
+        range(1, seeds + 1),
+        progress=progress,
+        should_stop=should_stop,
+    )
+    found = {name: [campaigns[name] for campaigns in played] for name in played[0]}
     settings = {name: _summary(campaigns, batch) for name, campaigns in found.items()}
     return settings | {
         "rows": _rows(settings),
@@ -87,22 +76,50 @@ def _sizes(quick: bool) -> tuple[Size, int]:
     return (QUICK, QUICK_BATCH) if quick else (SIZE, BATCH)
 
 
+def _of_seed(
+    seed: int,
+    *,
+    size: Size,
+    batch: int,
+    steps: int,
+    manifest: Path | None,
+    should_stop: ShouldStop,
+) -> dict[str, dict[str, Any]]:
+    """By setting, one campaign of each strategy."""
+    quiet = Progress(quiet=True)
+    with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
+        materials = generated(seed, size, Path(folder), progress=quiet, should_stop=should_stop)
+        if manifest is not None:
+            materials["products"] = given(
+                manifest, seed, size, Path(folder), progress=quiet, should_stop=should_stop
+            )
+        config = {**size.config, "seed": seed}
+        return {
+            name: _play(
+                material, config, batch=batch, steps=steps, seed=seed, should_stop=should_stop
+            )
+            for name, material in materials.items()
+        }
+
+
 def _play(
-    material: Material, seed: int, *, quick: bool, progress: Progress, should_stop: ShouldStop
+    material: Material,
+    config: Mapping[str, Any],
+    *,
+    batch: int,
+    steps: int,
+    seed: int,
+    should_stop: ShouldStop,
 ) -> dict[str, Any]:
-    """One campaign of each strategy."""
-    size, batch = _sizes(quick)
     curves, retrained = {}, {}
-    for i, (name, strategy) in enumerate(STRATEGIES.items()):
-        progress.report(name, i / len(STRATEGIES))
+    for name, strategy in STRATEGIES.items():
         curves[name], bought = run_campaign(
-            material, strategy, batch=batch, steps=STEPS, seed=seed, should_stop=should_stop
+            material, strategy, batch=batch, steps=steps, seed=seed, should_stop=should_stop
         )
         if name in RETRAINED:
             retrained[name] = retrained_recall(
-                material, bought, config={**size.config, "seed": seed},
-                should_stop=should_stop,
-            )  # fmt: skip
+                material, bought, config=config, should_stop=should_stop
+            )
     return {
         "curves": curves,
         "retrained": retrained,

@@ -9,6 +9,7 @@ from ml.bench.label_efficiency import interval, labels_to
 from ml.bench.labels.campaign import run_campaign, whole_pool
 from ml.bench.labels.material import Material, rare_positives
 from ml.bench.labels.strategies import STRATEGIES, by_random
+from ml.bench.labels.title_looks import beside, title_looks
 from ml.bench.labels.worlds import Size
 from ml.cli import main
 from ml.forecast.heads import Labelled
@@ -147,3 +148,15 @@ def test_a_benchmark_that_reads_no_manifest_refuses_one(tmp_path, capsys):
         main(["bench", "text", "--manifest", "x", "--json", str(tmp_path / "f.json")])
     assert stopped.value.code == 2
     assert "takes no --manifest" in capsys.readouterr().err
+
+
+def test_titles_that_are_alike_lie_near_each_other():
+    titles = ["red canvas shoes", "blue canvas shoes", "steel wrist watch", "", "wrist watch, gold"]
+    looks = title_looks(titles)
+    likeness = looks @ looks.T
+    assert likeness[0, 1] > likeness[0, 2]
+    assert likeness[2, 4] > likeness[1, 4]
+    assert not looks[3].any()
+    both = beside(np.eye(5, 3, dtype=np.float32), looks)
+    assert np.linalg.norm(both, axis=1) == pytest.approx(np.array([1, 1, 1, 0, 1]))
+    assert title_looks(["", ""]).shape == (2, 0)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.bench.labels.material import Images, Material, Row, rare_positives
+from ml.bench.labels.title_looks import beside, title_looks
 from ml.embed import embed
 from ml.errors import InputError
 from ml.forecast.heads import Labelled
@@ -93,8 +94,9 @@ def given(
     progress: Progress,
     should_stop: ShouldStop,
 ) -> Material:
-    """The setting `products`: what is not given of the training rows is the pool, as it is. The
-    classifier whose embeddings are used learned every other brand; the campaign is about the rest.
+    """The setting `products`: what is not given of the training rows is the pool, as it is. A look
+    is an image's embedding, by a classifier that learned every other brand (the campaign is about
+    the rest), and beside it what the title is like, where there are titles.
 
     Raises:
         InputError: it has no closed rows of two brands.
@@ -109,6 +111,7 @@ def given(
         data, config={**size.config, "brands": learned, "seed": seed}, embedded=[data],
         out=champion, progress=progress, should_stop=should_stop,
     )  # fmt: skip
+    looks = _with_titles(data, looks)
     training, closed, open_ = (
         _known(data, data.rows(*splits), looks, new)
         for splits in (("train", "val"), ("closed",), ("open",))
@@ -148,6 +151,13 @@ def _looks(
             if row["embedding"] is not None
         }
     return looks
+
+
+def _with_titles(data: Manifest, looks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    rows = [row for row in data.table.to_pylist() if row["sha256"] in looks]
+    of_images = np.stack([looks[row["sha256"]] for row in rows])
+    both = beside(of_images, title_looks([row["title"] or "" for row in rows]))
+    return {row["sha256"]: look for row, look in zip(rows, both, strict=True)}
 
 
 def _brands(data: Manifest) -> list[str]:
