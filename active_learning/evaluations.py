@@ -76,7 +76,7 @@ def store_report(evaluation: Evaluation) -> None:
     that was promoted are part of what was promoted: a later evaluation leaves them alone.
 
     The files of scores are named by their whole paths: a report may be taken over into that of
-    another release (see `promotion.settle`).
+    another release (see `settling.settle`).
     """
     folder = Path(evaluation.output)
     written = read_json(folder / REPORT)

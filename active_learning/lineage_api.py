@@ -42,7 +42,8 @@ class RequestExportSerializer(serializers.Serializer):
 
 
 class LearnedSerializer(serializers.Serializer):
-    """`state`: trained, checked (it was validated on it), absent, or not_known."""
+    """`state`: trained, checked (it was validated on it), not_used (it is there for other models),
+    absent, or not_known."""
 
     model = serializers.CharField(source="version")
     dataset = serializers.CharField(source="version.dataset.sha256")

@@ -10,22 +10,17 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from active_learning import contests, fusions, shadows
-from active_learning.contests import NotEvaluated, PromotionError, Versions, versions_of
-from active_learning.evaluations import report_of, request_evaluation
-from active_learning.gates import judge, unmet_in_words, verdict_in_words
+from active_learning import fusions, shadows
+from active_learning.contests import PromotionError, versions_of
+from active_learning.gates import unmet_in_words
 from active_learning.models import (
-    Evaluation,
-    JobState,
     ModelVersion,
     PromotionEvent,
     Release,
 )
-from active_learning.sentences import sentence
 from annotation import audit
 from annotation.access import ENGINEERS, may
 from ml.artifact import read_artifact
-from ml.manifest import read_manifest
 
 logger = logging.getLogger(__name__)
 TURN = 7_041_776_002  # an advisory lock's key, this module's own
@@ -35,7 +30,7 @@ class GateNotPassed(PromotionError):
     """The gates are against it, and nobody overrode them."""
 
 
-def _take_turn() -> None:
+def take_turn() -> None:
     """Have releases changed by one transaction at a time, to its end: what one reads of the
     champion then stays true while it acts on it."""
     with connection.cursor() as cursor:
@@ -69,7 +64,7 @@ def create_release(
             _("%(fusion)s was fitted on other models than these.") % {"fusion": fusion}
         )
     with transaction.atomic():
-        _take_turn()
+        take_turn()
         last = Release.objects.aggregate(last=Max("number"))["last"]
         return Release.objects.create(
             number=(last or 0) + 1,
@@ -91,91 +86,6 @@ def _brands(
     return read_artifact(chosen.artifact).labels[:-1] if chosen else []  # the last is background
 
 
-def settle(*, candidate: Release) -> Release | None:
-    """Judge a candidate against the champion and act on it: promote the whole candidate, or a
-    release of its models that passed beside the champion's others, or nothing. The reasons are
-    kept in `candidate.gate` either way. Returns the champion that results.
-
-    Settled before: nothing happens again.
-
-    Raises:
-        NotEvaluated: the reports to compare are not there (the champion's has been asked for), or
-            it is in shadow.
-    """
-    _request_missing_report(candidate)
-    candidate.refresh_from_db()
-    before = champion()
-    if candidate.state != Release.State.CANDIDATE:
-        return before
-    shadows.wait_for(candidate)
-    verdicts = shadows.judged(candidate, before, judge(contests.prepare(candidate, before)))
-    with transaction.atomic():
-        _take_turn()
-        candidate.refresh_from_db()
-        live = champion()
-        if candidate.state != Release.State.CANDIDATE:
-            return live
-        if live != before:
-            raise NotEvaluated(f"{live} became champion while {candidate} was judged")
-        evaluation, theirs = contests.reports(candidate, live)
-        candidate.gate = contests.with_champions_own(verdicts, candidate, live)
-        candidate.save(update_fields=["gate"])
-        why = verdict_in_words(candidate.gate)
-        winners = {kind for kind, verdict in candidate.gate.items() if verdict["passed"]}
-        if not winners:
-            reject(release=candidate, why=why)
-            return live
-        won = {kind: getattr(candidate, kind) for kind in winners}
-        composition = fusions.without_a_stranger(versions_of(live), versions_of(live) | won)
-        if composition == versions_of(candidate):
-            return promote(release=candidate, by=None, why=why)
-        mixed = _mix(candidate, evaluation, theirs, composition, winners)
-        # Told with the candidate alone: the mixed release has taken over the verdicts as they were.
-        told = sentence("it is in release %(number)s", number=mixed.number) | {"met": True}
-        for kind in winners:
-            candidate.gate[kind]["reasons"].append(told)
-        candidate.save(update_fields=["gate"])
-        reject(release=candidate, why=verdict_in_words(candidate.gate))
-        return promote(release=mixed, by=None, why=why)
-
-
-def _request_missing_report(candidate: Release) -> None:
-    evaluation, live = contests.last_evaluation(candidate), champion()
-    if candidate.state != Release.State.CANDIDATE or evaluation is None or live is None:
-        return
-    if report_of(release=live, manifest_sha256=evaluation.manifest_sha256) is None:
-        request_evaluation(release=live, manifest=read_manifest(evaluation.manifest))
-
-
-def _mix(
-    candidate: Release,
-    evaluation: Evaluation,
-    theirs: Mapping[str, Any],
-    composition: Versions,
-    winners: set[str],
-) -> Release:
-    """A release of the winners and the champion's others. Models are scored each by itself, so
-    its report is put together from the two that are there."""
-    mixed = create_release(**composition)
-    report = {kind: own for kind, own in theirs.items() if composition.get(kind)}
-    report |= {kind: evaluation.report[kind] for kind in winners}
-    mixed.thresholds = {kind: own["thresholds"] for kind, own in report.items()}
-    mixed.gate = {kind: candidate.gate[kind] for kind in winners}
-    mixed.save(update_fields=["thresholds", "gate"])
-    Evaluation.objects.create(
-        release=mixed,
-        manifest=evaluation.manifest,
-        manifest_sha256=evaluation.manifest_sha256,
-        state=JobState.SUCCEEDED,
-        progress=1.0,
-        stage=f"put together from the reports of {candidate} and the champion",
-        report=report,
-        output=evaluation.output,
-        finished_at=evaluation.finished_at,
-    )
-    return mixed
-
-
 def promote(
     *, release: Release, by: User | None, why: str, override: bool = False, account: str = ""
 ) -> Release:
@@ -191,7 +101,7 @@ def promote(
         PromotionError: it is the champion, has no model, or `by` may not override.
     """
     with transaction.atomic():
-        _take_turn()
+        take_turn()
         release = Release.objects.get(pk=release.pk)
         against = shadows.against(release)
         if override and not may_override(by=by):
@@ -225,7 +135,7 @@ def roll_back(*, by: User | None, why: str, account: str = "") -> Release:
         PromotionError: there is none.
     """
     with transaction.atomic():
-        _take_turn()
+        take_turn()
         live = champion()
         if live is None:
             raise PromotionError(_("There is no champion to roll back from."))
@@ -250,7 +160,7 @@ def _enthrone(
     overridden: Sequence[Mapping[str, Any]] = (),
 ) -> Release:
     with transaction.atomic():
-        _take_turn()
+        take_turn()
         live = champion()
         release = Release.objects.get(pk=release.pk)
         if release == live:
@@ -275,7 +185,7 @@ def reject(*, release: Release, why: str, by: User | None = None) -> None:
         PromotionError: it is no candidate.
     """
     with transaction.atomic():
-        _take_turn()
+        take_turn()
         changed = Release.objects.filter(pk=release.pk, state=Release.State.CANDIDATE).update(
             state=Release.State.REJECTED
         )

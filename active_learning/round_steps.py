@@ -10,7 +10,16 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from active_learning import datasets, evaluations, promotion, scans, selection, training
+from active_learning import (
+    contests,
+    datasets,
+    evaluations,
+    promotion,
+    scans,
+    selection,
+    settling,
+    training,
+)
 from active_learning.models import (
     TRAINED_ALONE,
     JobState,
@@ -181,10 +190,10 @@ def gate(round_: Round) -> dict:
     """Promote what is measurably better; keep the reasons either way."""
     candidate = _made(round_.candidate)
     try:
-        live = promotion.settle(candidate=candidate)
+        live = settling.settle(candidate=candidate)
     except InShadow as shadow:  # it takes hours and settles by itself: no round waits for it
         return {"candidate": candidate.number, "models": {}, "shadow": str(shadow)}
-    except promotion.NotEvaluated as missing:
+    except contests.NotEvaluated as missing:
         raise Waiting(str(missing)) from missing
     candidate.refresh_from_db()
     return {

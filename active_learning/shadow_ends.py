@@ -5,7 +5,7 @@ import logging
 
 from django.db.models import Q
 
-from active_learning import promotion, shadows
+from active_learning import contests, settling, shadows
 from active_learning.models import Release, Shadow
 from annotation.locks import advisory_lock
 
@@ -35,6 +35,6 @@ def _bring(shadow: Shadow) -> None:
         shadows.compared(shadow, models=shadows.flagging_models(release))
         return
     try:
-        promotion.settle(candidate=release)
-    except promotion.NotEvaluated as error:
+        settling.settle(candidate=release)
+    except contests.NotEvaluated as error:
         logger.info("%s waits: %s", release, error)

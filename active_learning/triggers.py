@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from active_learning import datasets, fusing, fusions, promotion, training
+from active_learning import contests, datasets, fusing, fusions, promotion, settling, training
 from active_learning.evaluations import NothingToEvaluate, request_evaluation
 from active_learning.models import (
     DatasetVersion,
@@ -296,8 +296,8 @@ def _bring_to_an_end(candidate: Release) -> None:
             why = f"its evaluation {evaluation.state}: {evaluation.error}".rstrip(": ")
             promotion.reject(release=candidate, why=why)
         elif evaluation.state == JobState.SUCCEEDED:
-            promotion.settle(candidate=candidate)
-    except promotion.NotEvaluated as error:
+            settling.settle(candidate=candidate)
+    except contests.NotEvaluated as error:
         logger.info("%s waits: %s", candidate, error)
     except NothingToEvaluate as error:
         promotion.reject(release=candidate, why=str(error))

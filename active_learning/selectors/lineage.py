@@ -28,6 +28,7 @@ TRAINING = (Image.Split.TRAIN, Image.Split.VAL)
 
 # How a model's dataset holds an image. In `val` it chose when to stop and fitted calibration.
 TRAINED, CHECKED, ABSENT, UNKNOWN = "trained", "checked", "absent", "not_known"
+NOT_USED = "not_used"  # it is in the dataset, for other models
 # Where in a dataset a label's row is.
 IN_TRAIN, IN_VAL = "in_train", "in_val"
 
@@ -195,8 +196,10 @@ def _of_model(
         return Learned(version, UNKNOWN, [])
     kinds = lineage.LEARNS_FROM[ModelKind(version.kind)]
     rows = [row for row in kept.get(sha256, []) if row["kind"] in kinds]
-    if not rows or not _reads(version, rows[0]["split"], group):
+    if not rows:
         return Learned(version, ABSENT, [])
+    if not _reads(version, rows[0]["split"], group):
+        return Learned(version, NOT_USED, [])
     is_trained = version.kind == ModelKind.FUSION or rows[0]["split"] == Image.Split.TRAIN
     return Learned(version, TRAINED if is_trained else CHECKED, rows)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from active_learning import contests, evaluations, promotion
+from active_learning import contests, evaluations, settling
 from active_learning.gates import reasons_in_words
 from ml.manifest import write_manifest
 from tests.active_learning.factories import EvaluationFactory, ReleaseFactory
@@ -46,7 +46,7 @@ def told(release):
 def test_a_candidate_is_compared_with_the_champion_on_the_same_images(evaluated):
     evaluated(1, 0.0, state="champion")
     new = evaluated(2, 0.5)
-    promotion.settle(candidate=new)
+    settling.settle(candidate=new)
     assert new.state == "rejected"
     assert "on the same images" in told(new)
     assert "test groups" in told(new)
@@ -59,7 +59,7 @@ def test_a_protected_brand_that_falls_holds_a_candidate_back_alone(evaluated, se
     BrandFactory(key="akira", name_en="Akira", protected=True)
     BrandFactory(key="bodo", name_en="Bodo")
     new = evaluated(2, 0.6)
-    promotion.settle(candidate=new)
+    settling.settle(candidate=new)
     assert new.state == "rejected"
     assert "Akira, protected: recall" in told(new)
     assert "Bodo" not in told(new)
@@ -68,7 +68,7 @@ def test_a_protected_brand_that_falls_holds_a_candidate_back_alone(evaluated, se
 def test_the_same_model_again_passes_every_gate(evaluated):
     evaluated(1, 0.0, state="champion")
     again = evaluated(2, 0.0)
-    assert promotion.settle(candidate=again) == again
+    assert settling.settle(candidate=again) == again
 
 
 def test_without_the_scores_of_one_the_reports_are_compared(evaluated):
@@ -77,7 +77,7 @@ def test_without_the_scores_of_one_the_reports_are_compared(evaluated):
     new = evaluated(2, 0.5)
     found = contests.prepare(new, old)["classifier"]
     assert found.paired is None
-    promotion.settle(candidate=new)
+    settling.settle(candidate=new)
     assert "closed mean recall 0.400, the champion 0.900" in told(new)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from active_learning import flags, fresh, fusing, fusions, promotion, shadows, triggers
+from active_learning import flags, fresh, fusing, fusions, promotion, settling, shadows, triggers
 from active_learning.promotion import PromotionError
 from active_learning.scans import batches
 from active_learning.shadows import InShadow
@@ -47,7 +47,7 @@ def release_of(*models):
 def champion(version):
     release = release_of(version("classifier", 1), version("detector", 1))
     evaluated(release, classifier=0.5, detector=0.5)
-    return promotion.settle(candidate=release)
+    return settling.settle(candidate=release)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def whole(champion, fused):
     """The champion of the same models, with their fusion."""
     release = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
     evaluated(release, classifier=0.5, detector=0.5, fusion=0.6)
-    return promotion.settle(candidate=release)
+    return settling.settle(candidate=release)
 
 
 def joined(release):
@@ -98,11 +98,11 @@ def test_a_fusion_is_never_put_beside_models_it_was_not_fitted_on(champion, vers
 def test_a_better_model_is_promoted_without_the_fusion_of_the_old_one(whole, version):
     better = release_of(whole.classifier, version("detector", 2))
     evaluated(better, classifier=0.5, detector=0.6)
-    live = promotion.settle(candidate=better)
+    live = settling.settle(candidate=better)
     assert (live, live.fusion) == (better, None)
     worse = release_of(version("classifier", 2), version("detector", 3))
     evaluated(worse, classifier=0.1, detector=0.7)
-    mixed = promotion.settle(candidate=worse)
+    mixed = settling.settle(candidate=worse)
     assert (mixed.classifier, mixed.detector) == (whole.classifier, worse.detector)
     assert mixed.fusion is None
 
@@ -111,9 +111,9 @@ def test_a_fusion_of_models_that_are_in_use_no_more_is_turned_down(champion, ver
     late = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
     newer = release_of(champion.classifier, version("detector", 2))
     evaluated(newer, classifier=0.5, detector=0.6)
-    promotion.settle(candidate=newer)
+    settling.settle(candidate=newer)
     evaluated(late, classifier=0.5, detector=0.5, fusion=0.9)
-    assert promotion.settle(candidate=late) == newer
+    assert settling.settle(candidate=late) == newer
     late.refresh_from_db()
     assert late.state == "rejected"
     assert "that the champion no longer has" in late.events.get().why
@@ -147,5 +147,5 @@ def test_a_fusion_goes_into_shadow_as_it_is_what_raises_flags(champion, fused, s
     release.save()
     evaluated(release, classifier=0.5, detector=0.5, fusion=0.6)
     with pytest.raises(InShadow):
-        promotion.settle(candidate=release)
+        settling.settle(candidate=release)
     assert shadows.of(release) is not None

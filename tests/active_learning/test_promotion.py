@@ -7,12 +7,12 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from active_learning import contests, promotion
+from active_learning import contests, promotion, settling
 from active_learning.commanding import machine_account
-from active_learning.contests import versions_of
+from active_learning.contests import NotEvaluated, versions_of
 from active_learning.gates import reasons_in_words, unmet
 from active_learning.models import Evaluation, ModelVersion, PromotionEvent, Release
-from active_learning.promotion import GateNotPassed, NotEvaluated, PromotionError
+from active_learning.promotion import GateNotPassed, PromotionError
 from annotation.models import AuditEntry
 from ml.artifact import Artifact, write_artifact
 from ml.manifest import write_manifest
@@ -76,7 +76,7 @@ def champion(version):
         classifier=version("classifier", 1), detector=None, variation=version("variation", 1)
     )
     evaluated(release, classifier=0.5, variation=0.5)
-    return promotion.settle(candidate=release)
+    return settling.settle(candidate=release)
 
 
 def candidate(version, classifier, variation):
@@ -108,7 +108,7 @@ def test_the_first_release_becomes_champion(champion):
 
 def test_a_candidate_that_passes_whole_replaces_the_champion(champion, version):
     new = candidate(version, classifier=0.6, variation=0.6)
-    assert promotion.settle(candidate=new) == new
+    assert settling.settle(candidate=new) == new
     champion.refresh_from_db()
     assert champion.state == "retired"
     assert new.gate["classifier"]["passed"] is True
@@ -117,7 +117,7 @@ def test_a_candidate_that_passes_whole_replaces_the_champion(champion, version):
 
 def test_what_passed_is_promoted_beside_the_champions_others(champion, version):
     new = candidate(version, classifier=0.6, variation=0.2)
-    live = promotion.settle(candidate=new)
+    live = settling.settle(candidate=new)
     assert (live.classifier, live.variation) == (new.classifier, champion.variation)
     assert live.state == "champion"
     assert live.thresholds == {"classifier": {"*": 0.6}, "variation": {"*": 0.5}}
@@ -132,7 +132,7 @@ def test_what_passed_is_promoted_beside_the_champions_others(champion, version):
 
 def test_a_candidate_that_is_worse_is_rejected_with_reasons(champion, version):
     new = candidate(version, classifier=0.1, variation=0.1)
-    assert promotion.settle(candidate=new) == champion
+    assert settling.settle(candidate=new) == champion
     assert new.state == "rejected"
     event = new.events.get()
     assert event.action == "rejected"
@@ -141,9 +141,9 @@ def test_a_candidate_that_is_worse_is_rejected_with_reasons(champion, version):
 
 def test_settling_twice_changes_nothing_more(champion, version):
     new = candidate(version, classifier=0.6, variation=0.2)
-    live = promotion.settle(candidate=new)
+    live = settling.settle(candidate=new)
     events = PromotionEvent.objects.count()
-    assert promotion.settle(candidate=new) == live
+    assert settling.settle(candidate=new) == live
     assert (PromotionEvent.objects.count(), Release.objects.count()) == (events, 3)
 
 
@@ -151,8 +151,8 @@ def test_an_older_model_never_replaces_a_newer_one(champion, version):
     stale = promotion.create_release(
         classifier=version("classifier", 2), detector=None, variation=champion.variation
     )
-    promotion.settle(candidate=candidate_of(version, champion))
-    live = promotion.settle(candidate=evaluated(stale, classifier=0.9, variation=0.5))
+    settling.settle(candidate=candidate_of(version, champion))
+    live = settling.settle(candidate=evaluated(stale, classifier=0.9, variation=0.5))
     assert live.classifier.number == 3
     assert "which is newer" in reasons_in_words(stale.gate["classifier"])[0]
 
@@ -169,7 +169,7 @@ def test_without_reports_on_the_same_test_sets_nothing_is_settled(champion, vers
         classifier=version("classifier", 2), detector=None, variation=champion.variation
     )
     with pytest.raises(NotEvaluated, match="has not been evaluated"):
-        promotion.settle(candidate=new)
+        settling.settle(candidate=new)
     rows = [{"image": "/a.jpg", "sha256": "a" * 64, "split": "closed", "answer": "none"}]
     manifest = write_manifest(rows, tmp_path)
     EvaluationFactory(
@@ -181,7 +181,7 @@ def test_without_reports_on_the_same_test_sets_nothing_is_settled(champion, vers
     )
     for _ in range(2):
         with pytest.raises(NotEvaluated, match="the champion"):
-            promotion.settle(candidate=new)
+            settling.settle(candidate=new)
     asked = champion.evaluations.get(manifest_sha256=manifest.sha256)
     assert asked.state == "queued", "the missing evaluation was asked for, once"
     new.refresh_from_db()
@@ -221,7 +221,7 @@ def test_what_cannot_be_promoted_is_refused(champion):
 def turned_down(champion, version):
     """A candidate whose variation model the gates have turned down, and its classifier too."""
     new = candidate(version, classifier=0.1, variation=0.1)
-    promotion.settle(candidate=new)
+    settling.settle(candidate=new)
     return new
 
 
@@ -294,7 +294,7 @@ def test_a_model_trained_on_a_test_image_is_turned_down_even_as_the_first(versio
     ModelVersion.objects.filter(pk=first.classifier_id).update(parent=older)
     evaluated(Release.objects.get(pk=first.pk), classifier=0.9)
     candidate = Release.objects.get(pk=first.pk)
-    assert promotion.settle(candidate=candidate) is None
+    assert settling.settle(candidate=candidate) is None
     assert [one["gate"] for one in unmet(candidate.gate)] == ["leakage"], "by what it started from"
 
 
@@ -311,7 +311,7 @@ def test_a_champion_that_changed_while_a_candidate_was_judged_is_judged_anew(
 
     monkeypatch.setattr(contests, "prepare", overtaken)
     with pytest.raises(NotEvaluated, match="while"):
-        promotion.settle(candidate=new)
+        settling.settle(candidate=new)
     new.refresh_from_db()
     assert new.state == "candidate"
 

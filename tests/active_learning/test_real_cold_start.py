@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from active_learning import coldstarts, evaluations, promotion, rounds, scans, training
+from active_learning import coldstarts, evaluations, promotion, rounds, scans, settling, training
 from active_learning.models import Evaluation, Scan, TrainingRun
 from active_learning.selectors import coldstarts as selectors
 from annotation.labels import Content, record_label
@@ -26,7 +26,7 @@ def newcomer(loaded):  # noqa: F811
     evaluation = evaluations.request_evaluation(release=release)
     assert evaluations.run(evaluation_id=evaluation.pk) == "succeeded"
     release.refresh_from_db()
-    promotion.settle(candidate=release)
+    settling.settle(candidate=release)
     assert promotion.champion() == release
     assert brand.key not in release.brands
     Brand.objects.filter(pk=brand.pk).update(state=Brand.State.LISTED, created_at=timezone.now())

@@ -11,7 +11,16 @@ from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from active_learning import datasets, evaluations, flags, promotion, scans, training, triggers
+from active_learning import (
+    datasets,
+    evaluations,
+    flags,
+    promotion,
+    scans,
+    settling,
+    training,
+    triggers,
+)
 from active_learning.job_files import progress_lines
 from active_learning.models import Release, TrainingRun
 from annotation.labels import Content, import_labels
@@ -110,7 +119,7 @@ def test_a_model_is_trained_evaluated_promoted_and_scans_the_pool():
     assert classifier.model_version.size > 0
     assert classifier.model_version.code_version == code_version()
     assert classifier.model_version.config["brands"] == classifier.config["brands"]
-    promotion.settle(candidate=candidate)
+    settling.settle(candidate=candidate)
     candidate.refresh_from_db()
     assert all(verdict["passed"] for verdict in candidate.gate.values()), candidate.gate
     assert {reason["gate"] for reason in candidate.gate["classifier"]["reasons"]} == {
@@ -140,7 +149,7 @@ def test_the_champions_models_are_joined_by_a_fusion_that_scans_and_flags_with_t
         run.refresh_from_db()
         versions[run.kind] = run.model_version
     promotion.create_release(detector=None, variation=None, **versions)
-    promotion.settle(candidate=evaluated_and_settled())
+    settling.settle(candidate=evaluated_and_settled())
     assert promotion.champion().fusion is None
 
     (run,) = triggers.check_triggers()

@@ -10,7 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from django.utils import timezone
 
-from active_learning import datasets, flags, fresh, promotion, round_steps, shadow_ends, shadows
+from active_learning import (
+    datasets,
+    flags,
+    fresh,
+    promotion,
+    round_steps,
+    settling,
+    shadow_ends,
+    shadows,
+)
 from active_learning.gates import reasons_in_words
 from active_learning.gates.shadow import fresh_flags
 from active_learning.models import PromotionEvent, Release, Round, Scan, Selection, Shadow
@@ -90,7 +99,7 @@ def write_scan(scan: Scan, images: list[Image], flagged: list[int], boxed: list[
 
 def put_in_shadow(release: Release) -> Shadow:
     with pytest.raises(InShadow, match="in shadow until"):
-        promotion.settle(candidate=release)
+        settling.settle(candidate=release)
     return Shadow.objects.get(release=release)
 
 
@@ -113,13 +122,13 @@ def settled(
 
 
 def test_without_the_setting_nothing_is_put_in_shadow(new):
-    assert promotion.settle(candidate=new) == new
+    assert settling.settle(candidate=new) == new
     assert not Shadow.objects.exists()
 
 
 def test_the_very_first_release_has_nobody_to_stand_beside(version, two_days):  # noqa: F811
     first = candidate(version, classifier=0.5, variation=0.5)
-    assert promotion.settle(candidate=first) == first
+    assert settling.settle(candidate=first) == first
 
 
 def test_what_passed_its_gates_waits_in_shadow(champion, new, two_days):  # noqa: F811
@@ -136,7 +145,7 @@ def test_what_passed_its_gates_waits_in_shadow(champion, new, two_days):  # noqa
 
 def test_what_did_not_pass_its_gates_needs_no_shadow(champion, version, two_days):  # noqa: F811
     worse = age(candidate(version, classifier=0.1, variation=0.1))
-    promotion.settle(candidate=worse)
+    settling.settle(candidate=worse)
     assert worse.state == "rejected"
     assert not Shadow.objects.exists()
 
@@ -263,7 +272,7 @@ def test_who_promotes_out_of_the_shadow_overrides_it(new, two_days, engineer):  
 
 def test_one_the_gates_turned_down_gets_its_figures_and_stays_down(champion, version):  # noqa: F811
     worse = age(candidate(version, classifier=0.1, variation=0.1))
-    promotion.settle(candidate=worse)
+    settling.settle(candidate=worse)
     age(worse)
     images = pool(60, days_ago=1)
     shadow = end(shadows.start(release=worse, hours=1))

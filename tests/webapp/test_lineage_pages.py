@@ -283,7 +283,7 @@ def test_a_fusion_learned_from_what_its_models_were_not_trained_on(world, api, a
         return [api.get(one).json()["image"]["learned"][0]["state"] for one in asked]
 
     assert states(checked) == ["trained", "trained"]
-    assert states(world.labelled) == ["absent", "trained"]  # the second's models held out all
+    assert states(world.labelled) == ["not_used", "trained"]  # the second's models held out all
     (told,) = api.get(f"/api/label-lineage/{label.pk}/").json()["results"]
     assert told["models"] == ["fusion v1", "fusion v2"]
     told = api.get(f"/api/label-lineage/{world.label.pk}/").json()["results"][0]

@@ -8,7 +8,8 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from active_learning.selectors.graph import Node, columns
-from webapp.templatetags.touchstone import STATES, elapsed, took
+from webapp.templatetags.touchstone import elapsed, took
+from webapp.words import STATES
 
 register = template.Library()
 

@@ -9,110 +9,15 @@ from django.template.defaultfilters import date as format_date
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
-from active_learning.filters import STRATEGIES
 from active_learning.gates import brief_in_words, reasons_in_words, unmet_in_words, verdict_in_words
 from active_learning.measures import Figure
 from active_learning.sentences import in_words
 from annotation.files import signed_url
-from annotation.models.label import Risk
+from webapp.words import STATES, WORDS
 
 register = template.Library()
-
-# Each state has one tone everywhere, a sign, and a word.
-STATES = {
-    "waiting": ("grey", "○", gettext_lazy("waiting")),
-    "open": ("grey", "○", gettext_lazy("open")),
-    "dismissed": ("grey", "–", gettext_lazy("dismissed")),
-    "returned": ("amber", "↶", gettext_lazy("given back")),
-    "queued": ("grey", "○", gettext_lazy("queued")),
-    "draft": ("grey", "○", gettext_lazy("draft")),
-    "candidate": ("grey", "○", gettext_lazy("candidate")),
-    "coming": ("grey", "○", gettext_lazy("not yet valid")),
-    "unlicensed": ("amber", "!", gettext_lazy("no licence")),
-    "ending": ("amber", "‖", gettext_lazy("ends soon")),
-    "expired": ("red", "✕", gettext_lazy("expired")),
-    "valid": ("green", "✓", gettext_lazy("valid")),
-    "unsure": ("amber", "?", gettext_lazy("unsure")),
-    "confirmed": ("green", "✓", gettext_lazy("confirmed")),
-    "corrected": ("green", "≠", gettext_lazy("corrected")),
-    "withdrawn": ("grey", "–", gettext_lazy("withdrawn")),
-    "retired": ("grey", "–", gettext_lazy("retired")),
-    "review": ("blue", "◐", gettext_lazy("in review")),
-    "superseded": ("grey", "–", gettext_lazy("superseded")),
-    "merged": ("grey", "–", gettext_lazy("merged")),
-    "running": ("blue", "◐", gettext_lazy("running")),
-    "pushing": ("blue", "◐", gettext_lazy("being sent")),
-    "pushed": ("blue", "◐", gettext_lazy("being asked")),
-    "done": ("green", "✓", gettext_lazy("done")),
-    "succeeded": ("green", "✓", gettext_lazy("succeeded")),
-    "answered": ("green", "✓", gettext_lazy("answered")),
-    "listed": ("green", "✓", gettext_lazy("listed")),
-    "published": ("green", "✓", gettext_lazy("published")),
-    "champion": ("green", "★", gettext_lazy("champion")),
-    "promoted": ("green", "★", gettext_lazy("promoted")),
-    "passed": ("green", "✓", gettext_lazy("passed")),
-    "ready": ("green", "✓", gettext_lazy("ready")),
-    "missing": ("amber", "‖", gettext_lazy("missing")),
-    "held": ("amber", "‖", gettext_lazy("held")),
-    "cancelled": ("amber", "‖", gettext_lazy("cancelled")),
-    "rolled_back": ("amber", "↶", gettext_lazy("rolled back")),
-    "trained": ("green", "✓", gettext_lazy("trained on it")),
-    "checked": ("blue", "◐", gettext_lazy("validated on it")),
-    "in_train": ("green", "✓", gettext_lazy("in its training rows")),
-    "in_val": ("blue", "◐", gettext_lazy("in its validation rows")),
-    "absent": ("grey", "–", gettext_lazy("not in the dataset")),
-    "not_known": ("amber", "?", gettext_lazy("not known")),
-    "not_needed": ("grey", "–", gettext_lazy("not needed")),
-    "failed": ("red", "✕", gettext_lazy("failed")),
-    "active": ("green", "✓", gettext_lazy("active")),
-    "ok": ("green", "✓", gettext_lazy("within the limit")),
-    "alert": ("red", "!", gettext_lazy("past the limit")),
-    "unknown": ("grey", "–", gettext_lazy("too few to say")),
-    "closed": ("green", "✓", pgettext_lazy("alert", "closed")),
-    "rejected": ("red", "✕", gettext_lazy("rejected")),
-    "not_passed": ("red", "✕", gettext_lazy("not passed")),
-}
-
-# What choices of the models are called on pages.
-WORDS = {
-    "scan": pgettext_lazy("step", "scan"),
-    "select": pgettext_lazy("step", "select"),
-    "push": pgettext_lazy("step", "push"),
-    "collect": pgettext_lazy("step", "collect"),
-    "freeze": pgettext_lazy("step", "freeze dataset"),
-    "train": pgettext_lazy("step", "train"),
-    "evaluate": pgettext_lazy("step", "evaluate"),
-    "gate": pgettext_lazy("step", "gate"),
-    "classifier": gettext_lazy("classifier"),
-    "detector": gettext_lazy("detector"),
-    "variation": gettext_lazy("variation"),
-    "text": gettext_lazy("text"),
-    "fusion": gettext_lazy("fusion"),
-    "titled": gettext_lazy("training titles by brand"),
-    "brand": gettext_lazy("brand"),
-    "boxes": gettext_lazy("boxes"),
-    "boxed": gettext_lazy("training boxes by brand"),
-    "origin": gettext_lazy("origin of answers"),
-    "guideline": gettext_lazy("labels by guideline version"),
-    "weak": gettext_lazy("the source's word"),
-    "labels": gettext_lazy("new labels"),
-    "round": gettext_lazy("round"),
-    "person": gettext_lazy("person"),
-    "promotion": gettext_lazy("promotion"),
-    "platform": gettext_lazy("the platform itself"),
-    "webhook": gettext_lazy("webhook"),
-    "email": gettext_lazy("e-mail"),
-    "returned": gettext_lazy("given back"),
-    "schedule": gettext_lazy("schedule"),
-    "labeler": gettext_lazy("labeler"),
-    "operations": gettext_lazy("operations staff"),
-    "ml_engineer": gettext_lazy("ML engineer"),
-    "admin": gettext_lazy("administrator"),
-    **{value: gettext_lazy(label) for value, label in Risk.choices},
-    **dict(STRATEGIES),
-}
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
