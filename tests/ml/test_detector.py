@@ -61,6 +61,17 @@ def test_an_artifact_holds_all_that_is_needed_to_load_it(manifest, undisturbed):
     assert detector.load(artifact).labels == artifact.labels
 
 
+def test_more_pictures_take_more_steps_unless_the_steps_are_given(manifest, tmp_path):
+    many = replace(TINY, steps=2, warm_steps=1, passes=3, batch_size=4)
+    first = _train(manifest, tmp_path / "first", config=many)
+    an_epoch = -(-first.metrics["rows"] // 4)  # every picture of them has a box
+    assert first.metrics["steps"] == 3 * an_epoch > 2
+    further = _train(manifest, tmp_path / "further", config=many, init=first)
+    assert further.metrics["steps"] == round(3 * an_epoch / 2)
+    assert detector.filled(detector.Config(), device="cpu", init=None).passes > 0
+    assert detector.filled(TINY, device="cpu", init=None).passes == 0
+
+
 @pytest.mark.parametrize("after", [30, 33])
 def test_a_stopped_training_resumes_and_ends_as_if_undisturbed(
     manifest, undisturbed, tmp_path, after

@@ -93,7 +93,7 @@ def test_other_networks_are_bad_input(change, message):
 
 @pytest.mark.parametrize(
     "change",
-    [{"recipe": "secret"}, {"boxes": "giou"}, {"steps": 0}, {"mosaic": 1.5}],
+    [{"recipe": "secret"}, {"boxes": "giou"}, {"steps": 0}, {"passes": -1}, {"mosaic": 1.5}],
 )
 def test_values_that_are_not_allowed_are_bad_input(change):
     with pytest.raises(InputError, match=next(iter(change))):

@@ -66,6 +66,9 @@ class Config:
         distances: bins of the distance from an anchor point to a box's side, in strides.
         size: side of the square input, pixels; a multiple of the largest stride.
         steps, warm_steps: batches from random weights, or from `--init`.
+        passes: as many more batches as it takes to show each picture of an epoch so often (from
+            `--init` less, as `warm_steps` are less than `steps`); none more where the steps are
+            given and this is not.
         warmup: share of all steps during which the learning rate rises to its peak.
         ema: decay of the averaged weights that are kept, per step; 0 keeps the last weights.
         close: share of all steps, at the end, without mosaic and mix-up.
@@ -87,6 +90,7 @@ class Config:
     size: int | None = None
     steps: int | None = None
     warm_steps: int | None = None
+    passes: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
     warm_learning_rate: float | None = None
@@ -133,6 +137,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "size": 128,
         "steps": 900,
         "warm_steps": 350,
+        "passes": 12,
         "batch_size": 16,
         "learning_rate": 8e-3,
         "warm_learning_rate": 4e-3,
@@ -147,6 +152,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "size": 640,
         "steps": 20000,
         "warm_steps": 5000,
+        "passes": 12,
         "batch_size": 32,
         "learning_rate": 1e-3,
         "warm_learning_rate": 5e-4,
@@ -214,6 +220,8 @@ def filled(config: Config, *, device: str, init: Artifact | None) -> Config:
     preset = RECIPES[config.recipe] | PRESETS[device]
     if init is not None:
         preset |= {name: init.config[name] for name in _INHERITED}
+    if config.steps or config.warm_steps:
+        preset["passes"] = 0
     unset = {name: value for name, value in preset.items() if getattr(config, name) is None}
     config = replace(config, **unset)
     _check_numbers(config)
@@ -244,6 +252,8 @@ def _check_numbers(config: Config) -> None:
     for name in _POSITIVE:
         if getattr(config, name) <= 0:
             raise InputError(f"config: {name} must be above 0")
+    if (config.passes or 0) < 0:
+        raise InputError("config: passes must not be below 0")
     for name in _SHARES:
         if not 0 <= getattr(config, name) <= 1:
             raise InputError(f"config: {name} must be between 0 and 1")

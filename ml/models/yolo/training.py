@@ -35,7 +35,6 @@ class Steps:
 
     def __init__(self, images: BoxedImages, config: Config, net: nn.Module, *, warm: bool) -> None:
         """Args: net: on the device it is trained on."""
-        self.count = (config.warm_steps if warm else config.steps) or 0
         self._config, self._device = config, next(net.parameters()).device
         self._with_box = np.array([len(boxes) > 0 for boxes in images.boxes])
         self._loss = DetectionLoss(net, loss_config(config))
@@ -43,6 +42,7 @@ class Steps:
         self._mixed = Views(images, views)
         self._single = Views(images, views.without_mixing())
         self._epoch, self._order = -1, self._draw(0)
+        self.count = self._counted(warm=warm)
 
     def loss(self, net: nn.Module, step: int) -> Tensor:
         last = step >= self.count * (1 - self._config.close)
@@ -72,6 +72,11 @@ class Steps:
             self._epoch, self._order = epoch, self._draw(epoch)
         size = self._config.batch_size or 1
         return np.take(self._order, np.arange(within * size, (within + 1) * size), mode="wrap")
+
+    def _counted(self, *, warm: bool) -> int:
+        steps, warm_steps = self._config.steps or 0, self._config.warm_steps or 0
+        shown = (self._config.passes or 0) * self._epoch_steps()
+        return max(warm_steps, round(shown * warm_steps / steps)) if warm else max(steps, shown)
 
     def _epoch_steps(self) -> int:
         return -(-len(self._order) // (self._config.batch_size or 1))
