@@ -178,7 +178,7 @@ class JobFilter(filters.FilterSet):
         empty_label=_("waiting or running"),
     )
     job = choice_filter(list(job_queue.NAMES.items()), _("Kind"))
-    queue = choice_filter([(name, name) for name in job_queue.QUEUES], _("Queue"))
+    queue = choice_filter(list(job_queue.QUEUE_NAMES.items()), _("Queue"))
     machine = filters.CharFilter(label=_("Machine"))
 
     class Meta:

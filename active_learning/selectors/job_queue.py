@@ -10,7 +10,7 @@ from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
 from django.db.models.functions import Cast, Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from active_learning import jobs
 from active_learning.models import EmbeddingRun, JobState, SourceRun, TrainingRun
@@ -50,7 +50,13 @@ PAGES: Mapping[str, str] = {
     "sourcerun": "source-run-detail",
 }
 MODELS: Mapping[str, type[Job]] = {str(model._meta.model_name): model for model in jobs.MODELS}
-QUEUES = sorted({jobs.queue_of(task) for task in (*jobs.TASKS.values(), jobs.PICTURE_TASK)})
+# What pages call the queues of workers.
+QUEUE_NAMES: Mapping[str, Any] = {
+    "background": pgettext_lazy("queue", "background"),
+    "default": pgettext_lazy("queue", "general"),
+    "scan": pgettext_lazy("queue", "scans"),
+    "train": pgettext_lazy("queue", "trainings"),
+}
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,11 @@ def test_every_kind_of_job_is_listed_with_its_queue_and_a_page(log_in, one_of_ea
     assert len(rows(client, "?job=worth")) == 1
 
 
+def test_every_queue_of_a_job_has_a_name_on_pages():
+    used = {jobs.queue_of(task) for task in (*jobs.TASKS.values(), jobs.PICTURE_TASK)}
+    assert used == set(job_queue.QUEUE_NAMES)
+
+
 def test_a_job_says_who_asked_where_it_runs_and_when_it_was_last_heard_of(log_in, one_of_each):
     jobs.claim(TrainingRun, one_of_each[0].pk, devices=["cuda:0"])
     TrainingRun.objects.update(machine="gpu-box", progress=0.3, stage="epoch 3", attempts=2)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from active_learning.gates import brief_in_words, reasons_in_words, unmet_in_words, verdict_in_words
 from active_learning.measures import Figure
+from active_learning.selectors.job_queue import QUEUE_NAMES
 from active_learning.sentences import in_words
 from annotation.files import signed_url
 from webapp.words import STATES, WORDS
@@ -26,6 +27,12 @@ UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 def word(value: Any) -> str:
     """A choice's value as pages call it."""
     return str(WORDS.get(str(value), value))
+
+
+@register.filter
+def queue(name: str) -> str:
+    """A workers' queue as pages call it."""
+    return str(QUEUE_NAMES.get(name, name))
 
 
 @register.inclusion_tag("partials/state_chip.html")
