@@ -144,6 +144,17 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_export_runs_by_the_providers_asked_for(small_world, small_exports, monkeypatch):
+    images = pictures(small_world, 3)
+    usual = models.load(small_exports["classifier"]).predict(images).probabilities
+    monkeypatch.setenv("ONNX_PROVIDERS", " CPUExecutionProvider,")
+    asked = models.load(small_exports["classifier"]).predict(images).probabilities
+    np.testing.assert_array_equal(asked, usual)
+    monkeypatch.setenv("ONNX_PROVIDERS", "NoSuchProvider,CPUExecutionProvider")
+    with pytest.raises(InputError, match=r"no NoSuchProvider here, only: .*CPUExecutionProvider"):
+        models.load(small_exports["classifier"])
+
+
 def test_embeddings_of_a_manifest_are_those_of_torch_and_null_where_there_is_no_image(
     small_world, small_classifier, small_exports, tmp_path
 ):
