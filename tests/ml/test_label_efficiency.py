@@ -1,11 +1,15 @@
 """Campaigns of labelling on small clouds of points, where what is right is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks import mixes
 from ml.bench import label_efficiency
 from ml.bench.label_efficiency import interval, labels_to
+from ml.bench.labels import worlds
 from ml.bench.labels.campaign import run_campaign, whole_pool
 from ml.bench.labels.material import Material, rare_positives
 from ml.bench.labels.strategies import STRATEGIES, by_random
@@ -141,6 +145,42 @@ def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeyp
             assert len(recalls) == 2
             assert all(0 <= recall <= 1 for recall in recalls)
     assert len(result["rows"]) == 3 * len(STRATEGIES)
+
+
+def test_mixes_are_compared_on_the_same_draws(monkeypatch):
+    rng = np.random.default_rng(0)
+
+    def known(counts):
+        points = clouds(rng, counts)
+        return worlds.Known([{"image": f"{i}.png"} for i in range(len(points))], points)
+
+    world = worlds.World(
+        ["a", "b", "c"], pool=known([40, 40, 40, 600]), training=known([70, 70, 70, 60]),
+        closed=known([30, 30, 30, 0]), open_=known([0, 0, 0, 500]), champion=Path("champion"),
+    )  # fmt: skip
+    monkeypatch.setattr(mixes, "embedded_world", lambda *args, **more: world)
+    monkeypatch.setattr(mixes, "BATCH", 4)
+    monkeypatch.setattr(mixes, "STEPS", 2)
+    rows = mixes.play(201, draws=2, should_stop=never)
+    assert len(rows) == 2 * 2 * len(mixes.MIXES)
+    assert rows == mixes.play(201, draws=2, should_stop=never)
+    assert all(0 < row["early"] < 2 for row in rows)
+    assert all(row["reached"].endswith(" of 2") for row in mixes.summary(rows))
+
+
+def test_a_median_is_none_where_most_campaigns_were_over_before():
+    rows = [
+        {"setting": "rare", "mix": name, "labels": labels, "early": 0.5}
+        for name in mixes.MIXES
+        for labels in (60, 120, None)
+    ]
+    rows += [row | {"setting": "negatives", "labels": None} for row in rows]
+    rare, negatives = (
+        [row for row in mixes.summary(rows) if row["setting"] == setting]
+        for setting in ("rare", "negatives")
+    )
+    assert {(row["labels to 90%"], row["reached"]) for row in rare} == {(120, "2 of 3")}
+    assert {(row["labels to 90%"], row["reached"]) for row in negatives} == {(None, "0 of 3")}
 
 
 def test_a_benchmark_that_reads_no_manifest_refuses_one(tmp_path, capsys):

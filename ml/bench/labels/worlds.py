@@ -40,21 +40,42 @@ class Size:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """Rows whose answer is known, and their looks."""
 
     rows: Sequence[Row]
     labelled: Labelled
 
-    def only(self, places: np.ndarray) -> "_Known":
-        return _Known([self.rows[i] for i in places], self.labelled.only(places))
+    def only(self, places: np.ndarray) -> "Known":
+        return Known([self.rows[i] for i in places], self.labelled.only(places))
+
+
+@dataclass(frozen=True)
+class World:
+    """A generated world as points: what settings are drawn from."""
+
+    brands: Sequence[str]
+    pool: Known
+    training: Known
+    closed: Known
+    open_: Known
+    champion: Path
 
 
 def generated(
     seed: int, size: Size, folder: Path, *, progress: Progress, should_stop: ShouldStop
 ) -> dict[str, Material]:
-    """The settings `rare` and `negatives`, on one generated world. Embeddings are those of a
-    classifier trained on its training rows, as a champion's are."""
+    """The settings `rare` and `negatives`, on one generated world."""
+    world = embedded_world(seed, size, folder, progress=progress, should_stop=should_stop)
+    rng = np.random.default_rng([seed, 2])
+    return {name: drawn(world, name, rng) for name in SETTINGS}
+
+
+def embedded_world(
+    seed: int, size: Size, folder: Path, *, progress: Progress, should_stop: ShouldStop
+) -> World:
+    """Embeddings are those of a classifier trained on the world's training rows, as a champion's
+    are."""
     with progress.part(0.0, 0.4) as part:
         world = generate(
             **size.world, business=0, size=size.picture, seed=seed, out=folder / "world",
@@ -68,21 +89,24 @@ def generated(
             world, config={**size.config, "brands": brands, "seed": seed},
             embedded=[world, truth], out=champion, progress=part, should_stop=should_stop,
         )  # fmt: skip
-    pool = _known(truth, truth.table, looks, brands)
     training, closed, open_ = (
         _known(world, world.rows(split), looks, brands) for split in ("train", "closed", "open")
     )
-    rng = np.random.default_rng([seed, 2])
-    materials = {}
-    for name, setting in SETTINGS.items():
-        known, _ = _shared_out(training, len(brands), int(setting["positives"]), rng)
-        places = rare_positives(
-            pool.labelled.answers, brands=len(brands), share=setting["share"], rng=rng
-        )
-        materials[name] = _material(
-            brands, known, pool.only(places), tested=(closed, open_), champion=champion
-        )
-    return materials
+    pool = _known(truth, truth.table, looks, brands)
+    return World(brands, pool, training, closed, open_, champion)
+
+
+def drawn(world: World, setting: str, rng: np.random.Generator) -> Material:
+    """One draw of what is given and what the pool holds, by `SETTINGS`."""
+    dials = SETTINGS[setting]
+    known, _ = _shared_out(world.training, len(world.brands), int(dials["positives"]), rng)
+    places = rare_positives(
+        world.pool.labelled.answers, brands=len(world.brands), share=dials["share"], rng=rng
+    )
+    return _material(
+        world.brands, known, world.pool.only(places), tested=(world.closed, world.open_),
+        champion=world.champion,
+    )  # fmt: skip
 
 
 def given(
@@ -165,7 +189,7 @@ def _brands(data: Manifest) -> list[str]:
 
 
 def _material(
-    brands: Sequence[str], known: _Known, pool: _Known, *, tested: Sequence[_Known], champion: Path
+    brands: Sequence[str], known: Known, pool: Known, *, tested: Sequence[Known], champion: Path
 ) -> Material:
     """
     Args:
@@ -186,7 +210,7 @@ def _material(
 
 def _known(
     data: Manifest, rows: pa.Table, looks: Mapping[str, np.ndarray], brands: Sequence[str]
-) -> _Known:
+) -> Known:
     """Rows whose answer is known and whose image could be read; every other brand is none."""
     place = {brand: i for i, brand in enumerate(brands)}
     paths = image_paths(data, rows["image"].to_pylist())
@@ -201,12 +225,12 @@ def _known(
         )
         of.append(looks[row["sha256"]])
         answers.append(len(brands) if brand is None else place[brand])
-    return _Known(known, Labelled(np.stack(of), np.array(answers)))
+    return Known(known, Labelled(np.stack(of), np.array(answers)))
 
 
 def _shared_out(
-    training: _Known, brands: int, positives: int, rng: np.random.Generator
-) -> tuple[_Known, _Known]:
+    training: Known, brands: int, positives: int, rng: np.random.Generator
+) -> tuple[Known, Known]:
     """What is given: so many positives of each brand, weak as a source's are, and a few images
     that show none; and the rest."""
     places = []

@@ -1,0 +1,131 @@
+"""Which mix of strategies, and how diverse a batch: campaigns on worlds that the benchmark
+label-efficiency does not use.
+
+    python -m benchmarks.mixes --worlds 201 202 --draws 3 --json F
+
+Each world is drawn and embedded once; each draw shares out anew what is given and what the pool
+holds. Prints, by setting and mix, the labels until 90% of the recall that the whole pool gives, and
+the mean recall over the first ten batches as a share of it.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.acquisition import DEFAULT_MIX
+from ml.bench.label_efficiency import BATCH, LEVEL, SIZE, STEPS, labels_to
+from ml.bench.labels.campaign import Strategy, run_campaign, whole_pool
+from ml.bench.labels.strategies import STRATEGIES, ours
+from ml.bench.labels.worlds import SETTINGS, Size, drawn, embedded_world
+from ml.bench.rows import as_table
+from ml.bench.seeds import of_each_seed
+from ml.errors import InputError
+from ml.files import write_atomically
+from ml.progress import Progress
+from ml.stop import Stop
+
+EARLY = 10  # batches
+LOTS = {"random_control": 0.05, "probe": 0.10}
+MIXES: dict[str, Strategy] = {
+    "margin (scikit-activeml)": STRATEGIES["margin"],
+    "the default": ours(DEFAULT_MIX),
+    "the default, diversity 0.3": ours(DEFAULT_MIX, diversity=0.3),
+    "the default, diversity 0.95": ours(DEFAULT_MIX, diversity=0.95),
+    "hard negatives": ours({"hard_negatives": 0.85, **LOTS}),
+    "uncertain": ours({"uncertain": 0.85, **LOTS}),
+    "threshold": ours({"threshold": 0.85, **LOTS}),
+    "hard negatives, threshold": ours({"hard_negatives": 0.5, "threshold": 0.35, **LOTS}),
+    "of each a little": ours(
+        {"hard_negatives": 0.25, "threshold": 0.2, "uncertain": 0.2, "low_precision": 0.15,
+         "random_control": 0.1, "probe": 0.1}
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--worlds", type=int, nargs="+", required=True, metavar="SEED")
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--json", type=Path, required=True, metavar="F")
+    arguments = parser.parse_args()
+    if 0 < min(arguments.worlds) <= 100:
+        sys.exit("worlds 1 to 100 are the benchmark's own: what is chosen on them proves nothing")
+    played = of_each_seed(
+        partial(play, draws=arguments.draws), arguments.worlds, progress=Progress(),
+        should_stop=Stop(),
+    )  # fmt: skip
+    rows = summary([row for rows in played for row in rows])
+    print(as_table(rows))
+    figures = {"rows": rows, "worlds": arguments.worlds, "draws": arguments.draws}
+    write_atomically(arguments.json, json.dumps(figures, indent=2) + "\n")
+
+
+def play(
+    world: int, *, draws: int, should_stop: Callable[[], bool], size: Size = SIZE
+) -> list[dict[str, Any]]:
+    """A row a setting, draw and mix.
+
+    Raises:
+        InputError: the world can tell no mix from another.
+        Cancelled: `should_stop` became true.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
+        points = embedded_world(
+            world, size, Path(folder), progress=Progress(quiet=True), should_stop=should_stop
+        )
+        for setting in SETTINGS:
+            for draw in range(draws):
+                material = drawn(points, setting, np.random.default_rng([world, draw, 5]))
+                if not (whole := whole_pool(material)):
+                    raise InputError(f"world {world}: its whole pool labelled finds nothing")
+                for name, strategy in MIXES.items():
+                    curve, _ = run_campaign(
+                        material, strategy, batch=BATCH, steps=STEPS, seed=draw,
+                        should_stop=should_stop,
+                    )  # fmt: skip
+                    early = statistics.mean(recall for _, recall in curve[1 : EARLY + 1])
+                    rows.append(
+                        {
+                            "setting": setting,
+                            "mix": name,
+                            "labels": labels_to(curve, LEVEL * whole),
+                            "early": early / whole,
+                        }
+                    )
+    return rows
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By setting and mix: the median of the labels, None where more campaigns than not were over
+    before, and the mean early recall with its standard error."""
+    found = []
+    for setting in SETTINGS:
+        for name in MIXES:
+            mine = [row for row in rows if (row["setting"], row["mix"]) == (setting, name)]
+            labels = sorted(row["labels"] if row["labels"] is not None else np.inf for row in mine)
+            median = statistics.median(labels)
+            early = [row["early"] for row in mine]
+            found.append(
+                {
+                    "setting": setting,
+                    "mix": name,
+                    "labels to 90%": None if np.isinf(median) else median,
+                    "reached": f"{int(np.isfinite(labels).sum())} of {len(labels)}",
+                    "early recall": round(statistics.mean(early), 3),
+                    "its error": round(float(np.std(early) / len(early) ** 0.5), 3),
+                }
+            )
+    return found
+
+
+if __name__ == "__main__":
+    main()
