@@ -12,10 +12,11 @@ from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
 # Of what a strategy ranks high (`batch.DEPTH` for one that is wanted), spread before sure: batches
-# of the very highest are much of a kind, and buy little (docs/benchmarks.md, "Does choosing pay").
+# of the very highest are much of a kind, and buy a little less (docs/benchmarks.md, "Does choosing
+# pay").
 DIVERSITY = 0.8
-# Of some forty mixes the one that does well in all settings, in campaigns on worlds that the
-# benchmark's figures are not of.
+# One of several that do well in all settings, in campaigns on worlds that the benchmark's figures
+# are not of.
 DEFAULT_MIX = {
     "hard_negatives": 0.40,
     "uncertain": 0.35,
