@@ -27,7 +27,7 @@ from ml.bench.labels.strategies import STRATEGIES, ours
 from ml.bench.labels.worlds import SETTINGS, Size, drawn, embedded_world
 from ml.bench.rows import as_table
 from ml.bench.seeds import of_each_seed
-from ml.errors import InputError
+from ml.errors import Cancelled, InputError
 from ml.files import write_atomically
 from ml.progress import Progress
 from ml.stop import Stop
@@ -56,12 +56,17 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--json", type=Path, required=True, metavar="F")
     arguments = parser.parse_args()
-    if 0 < min(arguments.worlds) <= 100:
+    if min(arguments.worlds) <= 100:
         sys.exit("worlds 1 to 100 are the benchmark's own: what is chosen on them proves nothing")
-    played = of_each_seed(
-        partial(play, draws=arguments.draws), arguments.worlds, progress=Progress(),
-        should_stop=Stop(),
-    )  # fmt: skip
+    try:
+        played = of_each_seed(
+            partial(play, draws=arguments.draws), arguments.worlds, progress=Progress(),
+            should_stop=Stop(),
+        )  # fmt: skip
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except Cancelled:
+        sys.exit("stopped; it begins anew")
     rows = summary([row for rows in played for row in rows])
     print(as_table(rows))
     figures = {"rows": rows, "worlds": arguments.worlds, "draws": arguments.draws}

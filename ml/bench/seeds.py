@@ -67,8 +67,6 @@ def _wait(played: Sequence[Future[Any]], progress: Progress, should_stop: Should
 
 
 def _begin(threads: int) -> None:
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is asked to stop, and tells
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # `choose_device` has torch take as many
+    threadpool_limits(threads)  # what is loaded already does not read it

@@ -3,9 +3,11 @@
 import time
 
 import pytest
+import torch
 
 from ml.bench.seeds import of_each_seed
 from ml.errors import Cancelled, InputError
+from ml.models.device import choose_device
 from ml.progress import Progress
 
 
@@ -15,9 +17,16 @@ def square(seed, *, should_stop):
 
 
 def until_stopped(seed, *, should_stop):
+    deadline = time.monotonic() + 60
     while not should_stop():
+        assert time.monotonic() < deadline, "it was never told"
         time.sleep(0.05)
     raise Cancelled
+
+
+def threads(seed, *, should_stop):
+    choose_device("cpu")
+    return torch.get_num_threads()
 
 
 def refused(seed, *, should_stop):
@@ -29,6 +38,14 @@ def test_each_seed_is_worked_on_in_order():
         square, range(1, 6), progress=Progress(quiet=True), should_stop=lambda: False
     )
     assert found == [1, 4, 9, 16, 25]
+
+
+def test_the_seeds_share_the_cores(monkeypatch):
+    monkeypatch.setattr("ml.bench.seeds.os.cpu_count", lambda: 6)
+    found = of_each_seed(
+        threads, range(2), progress=Progress(quiet=True), should_stop=lambda: False
+    )
+    assert found == [3, 3]
 
 
 def test_all_of_them_are_told_to_stop():

@@ -15,7 +15,13 @@ from ml.manifest import write_manifest
 from ml.models import load
 from ml.models.base import Box, Predictions
 from ml.models.fusion.choice import features, fit, probabilities, surprise
-from ml.models.fusion.material import Material, chosen_of, fitting_rows, held_out_by_all
+from ml.models.fusion.material import (
+    Material,
+    chosen_of,
+    fitting_rows,
+    held_out_by_all,
+    needs_held_out,
+)
 from ml.models.fusion.predictor import by_speakers, combinations_of
 from ml.models.fusion.scores import Parts, align, noisy_or
 from ml.models.fusion.training import PENALTIES, choose_penalty, fit_all
@@ -235,6 +241,20 @@ def test_what_it_cannot_be_fitted_on_is_said(
 def test_it_is_fitted_on_what_all_of_its_models_held_out(small_classifier):
     more = replace(small_classifier, config=small_classifier.config | {"holdout": 0.5})
     assert held_out_by_all([more, small_classifier]) == small_classifier.config["holdout"]
+
+
+def test_it_says_whether_it_was_fitted_on_training_groups_too(fused, tmp_path):
+    assert fused.metrics["held_out"] == 0.0  # there was enough in `val`
+    row = {"answer": "brand", "brand": "acme", "split": "val"}
+    few, enough = (
+        write_manifest(
+            [{**row, "image": f"{i}.jpg", "sha256": f"{i:064x}"} for i in range(count)],
+            tmp_path / str(count),
+        )
+        for count in (49, 50)
+    )
+    assert needs_held_out(few)
+    assert not needs_held_out(enough)
 
 
 def test_the_weights_are_read_back_as_they_were_written(fused):

@@ -1,6 +1,7 @@
 """Pages of models: what stands against a release, releases side by side, and one to take away."""
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_release_the_gates_passed_is_promoted_without_a_word_on_them(log_in):
     page = log_in("admin").get(reverse("release", args=[1])).content.decode()
     assert "Override" not in page
     assert 'name="override"' not in page
+
+
+@pytest.mark.usefixtures("small_demo")
+def test_a_release_tells_each_brand_by_every_model_that_knows_brands(log_in):
+    page = log_in("ml_engineer").get(reverse("release", args=[2])).content.decode()
+    table = page[page.index("Recall by brand") :]
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", table)
+    assert heads[0] == "Brand"
+    assert heads[1::2] == ["classifier", "detector", "text", "fusion"]
+    first = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
+    assert first.count("<td") == len(heads)
 
 
 @pytest.mark.usefixtures("small_demo")
