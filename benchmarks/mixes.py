@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from ml.acquisition import DEFAULT_MIX
-from ml.bench.label_efficiency import BATCH, LEVEL, SIZE, STEPS, labels_to
-from ml.bench.labels.campaign import Strategy, run_campaign, whole_pool
+from ml.bench.label_efficiency import FIRST, LEVEL, SIZE, STEPS, labels_to
+from ml.bench.labels.campaign import Strategy, growing, run_campaign, whole_pool
 from ml.bench.labels.strategies import STRATEGIES, ours
-from ml.bench.labels.worlds import SETTINGS, Size, drawn, embedded_world
+from ml.bench.labels.worlds import GENERATED, Size, drawn, generated
 from ml.bench.rows import as_table
 from ml.bench.seeds import of_each_seed
 from ml.errors import Cancelled, InputError
@@ -37,12 +37,11 @@ LOTS = {"random_control": 0.05, "probe": 0.10}
 MIXES: dict[str, Strategy] = {
     "margin (scikit-activeml)": STRATEGIES["margin"],
     "the default": ours(DEFAULT_MIX),
-    "the default, diversity 0.3": ours(DEFAULT_MIX, diversity=0.3),
-    "the default, diversity 0.95": ours(DEFAULT_MIX, diversity=0.95),
-    "hard negatives": ours({"hard_negatives": 0.85, **LOTS}),
     "uncertain": ours({"uncertain": 0.85, **LOTS}),
+    "uncertain, hard negatives": ours({"uncertain": 0.65, "hard_negatives": 0.2, **LOTS}),
+    "hard negatives": ours({"hard_negatives": 0.85, **LOTS}),
+    "hard negatives, diversity 0.3": ours({"hard_negatives": 0.85, **LOTS}, diversity=0.3),
     "threshold": ours({"threshold": 0.85, **LOTS}),
-    "hard negatives, threshold": ours({"hard_negatives": 0.5, "threshold": 0.35, **LOTS}),
     "of each a little": ours(
         {"hard_negatives": 0.25, "threshold": 0.2, "uncertain": 0.2, "low_precision": 0.15,
          "random_control": 0.1, "probe": 0.1}
@@ -84,17 +83,17 @@ def play(
     """
     rows = []
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
-        points = embedded_world(
+        points = generated(
             world, size, Path(folder), progress=Progress(quiet=True), should_stop=should_stop
         )
-        for setting in SETTINGS:
+        for setting in GENERATED:
             for draw in range(draws):
                 material = drawn(points, setting, np.random.default_rng([world, draw, 5]))
                 if not (whole := whole_pool(material)):
                     raise InputError(f"world {world}: its whole pool labelled finds nothing")
                 for name, strategy in MIXES.items():
                     curve, _ = run_campaign(
-                        material, strategy, batch=BATCH, steps=STEPS, seed=draw,
+                        material, strategy, batches=growing(FIRST, STEPS), seed=draw,
                         should_stop=should_stop,
                     )  # fmt: skip
                     early = statistics.mean(recall for _, recall in curve[1 : EARLY + 1])
@@ -113,7 +112,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """By setting and mix: the median of the labels, None where more campaigns than not were over
     before, and the mean early recall with its standard error."""
     found = []
-    for setting in SETTINGS:
+    for setting in GENERATED:
         for name in MIXES:
             mine = [row for row in rows if (row["setting"], row["mix"]) == (setting, name)]
             labels = sorted(row["labels"] if row["labels"] is not None else np.inf for row in mine)

@@ -2,16 +2,18 @@
 
 The next item is the one that is both high in the ranking and unlike what was chosen before it:
 maximal marginal relevance (Carbonell and Goldstein 1998, "The use of MMR, diversity-based
-reranking"). Only the head of the ranking is looked at, so five million items cost what a partition
-of them costs.
+reranking"). Where a ranking can say how the answers of a batch would change it (`presumed`), it is
+the one that is the highest after those that were chosen before it. Only the head of the ranking is
+looked at, so five million items cost what a partition of them costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.acquisition.pool import Embeddings
+from ml.acquisition.presumed import Presumed
 
 DEPTH = 8  # items looked at, for one that is wanted
 MOST_AT_ONCE = 100_000
@@ -25,11 +27,13 @@ class Ranking:
         values: (n,) higher is asked sooner; −inf: never.
         brands: (n,) the brand each item is asked for.
         most: (brands,) the most items of each brand; None: no limit.
+        presumed: of items (m,) and their embeddings (m, d), what they are worth as the batch grows.
     """
 
     values: np.ndarray
     brands: np.ndarray
     most: np.ndarray | None = None
+    presumed: Callable[[np.ndarray, np.ndarray], Presumed] | None = None
 
 
 class Batch:
@@ -86,25 +90,32 @@ class Batch:
             items = _head(ranking, values, left, min(size, MOST_AT_ONCE))
             if not len(items):
                 break
-            found += self._choose(items, ranking.brands[items], room - len(found), left)
+            found += self._choose(items, ranking, room - len(found), left)
             values[items] = -np.inf
             size *= 2
         return found
 
     def _choose(
-        self, items: np.ndarray, brands: np.ndarray, room: int, left: np.ndarray | None
+        self, items: np.ndarray, ranking: Ranking, room: int, left: np.ndarray | None
     ) -> list[int]:
         """The best of `items`, which are best first; `left` is counted down."""
+        brands = ranking.brands[items]
         looks = None if self._embeddings is None else self._embeddings(items).astype(np.float32)
         nearest = self._nearest(looks, len(items))
         groups = self._groups[items]
         place = 1.0 - np.arange(len(items)) / max(1, len(items))
+        presumed = None
+        if ranking.presumed is not None and looks is not None:
+            presumed = ranking.presumed(items, looks)
         open_ = nearest <= ALIKE
         if left is not None:
             open_ &= left[brands] > 0
         found: list[int] = []
         while len(found) < room and open_.any():
-            worth = (1 - self._diversity) * place - self._diversity * np.maximum(nearest, 0.0)
+            if presumed is None:
+                worth = (1 - self._diversity) * place - self._diversity * np.maximum(nearest, 0.0)
+            else:
+                worth = presumed.doubts()
             i = int(np.where(open_, worth, -np.inf).argmax())
             found.append(int(items[i]))
             self._items.append(int(items[i]))
@@ -116,6 +127,8 @@ class Batch:
                     open_ &= brands != brands[i]
             if looks is not None:
                 self._looks.append(looks[i])
+                if presumed is not None:
+                    presumed.presume(i)
                 nearest = np.maximum(nearest, looks @ looks[i])
                 open_ &= nearest <= ALIKE
         return found

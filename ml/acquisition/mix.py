@@ -15,12 +15,12 @@ from ml.errors import InputError
 # of the very highest are much of a kind, and buy a little less (docs/benchmarks.md, "Does choosing
 # pay").
 DIVERSITY = 0.8
-# One of several that do well in all settings, in campaigns on worlds that the benchmark's figures
-# are not of.
+# What is doubtful at the operating points pays the most in all settings, in campaigns on worlds
+# that the benchmark's figures are not of.
 DEFAULT_MIX = {
-    "hard_negatives": 0.40,
-    "uncertain": 0.35,
-    "low_precision": 0.10,
+    "hard_negatives": 0.05,
+    "uncertain": 0.75,
+    "low_precision": 0.05,
     "random_control": 0.05,
     "probe": 0.10,
 }
@@ -76,7 +76,7 @@ def select(
 
     Args:
         most: (brands,) the most items that are ranked for each brand; None: no limit.
-        diversity: see `Batch`.
+        diversity: see `Batch`; what presumes answers is diverse without it.
 
     Raises:
         InputError: a strategy is unknown, a share or the budget is negative, or a score is missing.

@@ -2,12 +2,15 @@
 is asked for. Items of which a ranking can say nothing have −inf: it never asks them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from ml.acquisition.batch import DEPTH, Ranking
 from ml.acquisition.pool import NO_BRAND, ScoredPool, TopScores
 from ml.acquisition.precision import allocate_budget, brand_precision
+from ml.acquisition.presumed import Presumed
+from ml.acquisition.strategies import near_threshold
 
 ROWS_AT_ONCE = 200_000
 SAMPLED = 20_000  # items that are clustered
@@ -36,14 +39,14 @@ def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
 
 
 def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
-    """The smallest margin between the likeliest two of the brands and none."""
-    if not pool.scores.shape[1]:
-        return Ranking(np.full(len(pool), -np.inf), pool.best_brand)
-    best, background = pool.best, pool.background
-    second = pool.scores[:, 1] if pool.scores.shape[1] > 1 else np.zeros_like(best)
-    # `margin` without sorting: brands come best first, so the background is all to be placed.
-    gap = np.maximum(background, best) - np.maximum(np.minimum(background, best), second)
-    return Ranking(_where(pool.best_brand != NO_BRAND, 1 - gap), pool.best_brand)
+    """The likeliest brand nearest to its operating point, flagged or not: where one half is far
+    from what flags an item, a small margin is no doubt. In the order that results if each answer is
+    presumed before the next is asked."""
+    best = pool.best_brand
+    if not len(pool.thresholds):
+        return Ranking(np.full(len(pool), -np.inf), best)
+    values = near_threshold(pool.best, pool.thresholds.astype(np.float32)[best])
+    return Ranking(_where(best != NO_BRAND, values), best, presumed=partial(Presumed, pool))
 
 
 def by_threshold(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:

@@ -5,6 +5,7 @@ import numpy as np
 from ml.errors import InputError
 
 SMALL_LOGO = 0.01  # of the picture, at most
+LEAST = 1e-6  # a probability that is told from 0 and from 1
 
 
 def checked(scores: np.ndarray, what: str = "scores") -> np.ndarray:
@@ -51,10 +52,21 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return -(p * logs).sum(axis=1)
 
 
-def near_threshold(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Closeness to an operating point, in (−∞, 0]: the near misses and near hits of a rare class,
-    where labels move the threshold (Nuggehalli et al. 2023, DIRECT)."""
-    return -np.abs(checked(scores) - threshold)
+def near_threshold(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
+    """Closeness to an operating point, in log-odds and at most 0: the near misses and near hits,
+    where labels move the threshold (Nuggehalli et al. 2023, DIRECT). In log-odds, because that is
+    how far a model has to move to change its mind.
+
+    Args:
+        scores: (n,) probabilities.
+        thresholds: (n,) or one for all.
+    """
+    return np.asarray(-np.abs(_log_odds(checked(scores)) - _log_odds(np.asarray(thresholds))))
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, LEAST, 1 - LEAST)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def detector_false_alarms(box_scores: np.ndarray, brand_scores: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Does choosing pay? Campaigns of labelling on frozen embeddings with a linear head: our mix
 against random draws and what others choose by, where positives are rare and where labels buy
-negatives. At the end, as a check, a network is trained on what the mix and the random draws
-bought."""
+negatives. At the end, as a check, networks are trained on what the mix and the random draws bought.
+
+A seed is a world, and of each world several campaigns are played: what is given and what the pool
+holds is drawn anew for each, and weighs as much as who chooses."""
 
 import math
 import statistics
@@ -11,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.special import stdtrit
 
-from ml.bench.labels.campaign import FLAG_RATIO, run_campaign, whole_pool
+from ml.bench.labels.campaign import FLAG_RATIO, growing, run_campaign, whole_pool
 from ml.bench.labels.material import Material
 from ml.bench.labels.retraining import retrained_recall
 from ml.bench.labels.strategies import STRATEGIES
-from ml.bench.labels.worlds import SETTINGS, Size, generated, given
+from ml.bench.labels.worlds import GENERATED, SETTINGS, Size, World, drawn, generated, given
 from ml.bench.seeds import of_each_seed
 from ml.models.base import ShouldStop
 from ml.progress import Progress
@@ -32,7 +35,9 @@ QUICK = Size(
     picture=96,
     config={"epochs": 16},
 )
-STEPS, BATCH, QUICK_BATCH = 25, 60, 24
+STEPS = 27  # of which the first buys so many labels, and each a tenth more than the last
+FIRST, QUICK_FIRST = 20, 8
+DRAWS = 4  # campaigns a seed
 LEVEL = 0.9  # of the quality of labelling the whole pool; and of the intervals
 RETRAINED = ("mix", "random")
 
@@ -45,78 +50,87 @@ def run(
     should_stop: ShouldStop,
     manifest: Path | None = None,
 ) -> dict[str, Any]:
-    """For each setting `budget`, `whole_pool` (recall by seed), `pool` (its size by seed) and
-    `strategies`: `{name: {"labels_to_90": [by seed, None: not within the budget], "curve":
-    [[labels, recall, low, high], …]}}`; low and high are the mean's interval over the seeds. Of
-    `RETRAINED` also `retrained`: recalls by seed of networks trained on all that was bought.
+    """For each setting `budget`, `whole_pool` (recall by campaign), `pool` (its size) and
+    `strategies`: `{name: {"labels_to_90": [by campaign, None: not within the budget], "curve":
+    [[labels, recall, low, high], …]}}`; low and high are the mean's interval. The `DRAWS`
+    campaigns of a seed follow each other. Of `RETRAINED` on generated worlds also `retrained`:
+    recalls, of each seed's first campaign, of networks trained on all that was bought. (Of few
+    photographs, networks of minutes learn nothing that could be compared.)
 
     Args:
         manifest: labelled images, for the setting `products`; without it that is left out.
     """
-    size, batch = _sizes(quick)
+    size, first = (QUICK, QUICK_FIRST) if quick else (SIZE, FIRST)
+    batches = growing(first, STEPS)
     played = of_each_seed(
-        partial(_of_seed, size=size, batch=batch, steps=STEPS, manifest=manifest),
+        partial(_of_seed, size=size, batches=batches, draws=DRAWS, manifest=manifest),
         range(1, seeds + 1),
         progress=progress,
         should_stop=should_stop,
     )
-    found = {name: [campaigns[name] for campaigns in played] for name in played[0]}
-    settings = {name: _summary(campaigns, batch) for name, campaigns in found.items()}
+    settings = {
+        name: _summary([campaign for campaigns in played for campaign in campaigns[name]], batches)
+        for name in played[0]
+    }
     return settings | {
         "rows": _rows(settings),
         "flag_ratio": FLAG_RATIO,
         "settings": SETTINGS,
         "sizes": size.world,
         "seeds": seeds,
+        "draws": DRAWS,
     }
-
-
-def _sizes(quick: bool) -> tuple[Size, int]:
-    """Of the world, and of a batch."""
-    return (QUICK, QUICK_BATCH) if quick else (SIZE, BATCH)
 
 
 def _of_seed(
     seed: int,
     *,
     size: Size,
-    batch: int,
-    steps: int,
+    batches: Sequence[int],
+    draws: int,
     manifest: Path | None,
     should_stop: ShouldStop,
-) -> dict[str, dict[str, Any]]:
-    """By setting, one campaign of each strategy."""
+) -> dict[str, list[dict[str, Any]]]:
+    """By setting, `draws` campaigns of each strategy."""
     quiet = Progress(quiet=True)
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
-        materials = generated(seed, size, Path(folder), progress=quiet, should_stop=should_stop)
+        world = generated(seed, size, Path(folder), progress=quiet, should_stop=should_stop)
+        worlds: dict[str, World] = dict.fromkeys(GENERATED, world)
         if manifest is not None:
-            materials["products"] = given(
+            worlds["products"] = given(
                 manifest, seed, size, Path(folder), progress=quiet, should_stop=should_stop
             )
-        config = {**size.config, "seed": seed}
         return {
-            name: _play(
-                material, config, batch=batch, steps=steps, seed=seed, should_stop=should_stop
-            )
-            for name, material in materials.items()
-        }
+            name: [
+                _play(
+                    drawn(world, name, np.random.default_rng([seed, draw])), batches,
+                    config=None if draw or name not in GENERATED else {**size.config, "seed": seed},
+                    seed=draw, should_stop=should_stop,
+                )
+                for draw in range(draws)
+            ]
+            for name, world in worlds.items()
+        }  # fmt: skip
 
 
 def _play(
     material: Material,
-    config: Mapping[str, Any],
+    batches: Sequence[int],
     *,
-    batch: int,
-    steps: int,
+    config: Mapping[str, Any] | None,
     seed: int,
     should_stop: ShouldStop,
 ) -> dict[str, Any]:
+    """
+    Args:
+        config: of the networks trained at the end; None: there are none.
+    """
     curves, retrained = {}, {}
     for name, strategy in STRATEGIES.items():
         curves[name], bought = run_campaign(
-            material, strategy, batch=batch, steps=steps, seed=seed, should_stop=should_stop
+            material, strategy, batches=batches, seed=seed, should_stop=should_stop
         )
-        if name in RETRAINED:
+        if name in RETRAINED and config is not None:
             retrained[name] = retrained_recall(
                 material, bought, config=config, should_stop=should_stop
             )
@@ -128,7 +142,7 @@ def _play(
     }
 
 
-def _summary(campaigns: Sequence[Mapping[str, Any]], batch: int) -> dict[str, Any]:
+def _summary(campaigns: Sequence[Mapping[str, Any]], batches: Sequence[int]) -> dict[str, Any]:
     strategies = {}
     for name in campaigns[0]["curves"]:
         curves = [campaign["curves"][name] for campaign in campaigns]
@@ -142,12 +156,14 @@ def _summary(campaigns: Sequence[Mapping[str, Any]], batch: int) -> dict[str, An
                 for points in zip(*curves, strict=True)
             ],
         }
-        if name in RETRAINED:
+        if name in campaigns[0]["retrained"]:
             strategies[name]["retrained"] = [
-                round(campaign["retrained"][name], 4) for campaign in campaigns
+                round(campaign["retrained"][name], 4)
+                for campaign in campaigns
+                if campaign["retrained"]
             ]
     return {
-        "budget": batch * STEPS,
+        "budget": sum(batches),
         "whole_pool": [round(campaign["whole_pool"], 4) for campaign in campaigns],
         "pool": [campaign["pool"] for campaign in campaigns],
         "strategies": strategies,

@@ -63,8 +63,14 @@ def test_margin_and_entropy_by_hand():
     assert entropy(p) == pytest.approx(scipy_entropy(p, axis=1))
 
 
-def test_near_threshold_puts_the_closest_first():
-    assert near_threshold(np.array([0.1, 0.45, 0.9]), 0.5).argmax() == 1
+def test_near_threshold_puts_the_closest_first_in_log_odds():
+    # Odds of 0.8 are 4, of 0.5 are 1, and those of 0.94 are 47 / 3.
+    found = near_threshold(np.array([0.8, 0.5, 0.94]), np.full(3, 0.8))
+    assert found == pytest.approx([0.0, -np.log(4), -np.log(47 / 12)])
+
+
+def test_near_threshold_of_certain_scores_and_of_what_is_never_flagged_is_finite():
+    assert np.isfinite(near_threshold(np.array([0.0, 1.0, 0.5]), np.array([0.5, 0.5, 1.1]))).all()
 
 
 def test_a_confident_box_the_classifier_denies_is_the_worst_false_alarm():
@@ -198,11 +204,11 @@ def test_groups_are_numbered_in_the_order_of_their_names():
         group_codes(pa.chunked_array([["b", None]]))
 
 
-def test_uncertain_ones_are_ranked_by_the_margin():
+def test_uncertain_ones_are_those_nearest_to_an_operating_point():
     scored = pool()
-    by_margin = margin(np.column_stack([scored.background, scored.scores[:, :2]]))
+    nearest = np.sort(near_threshold(scored.best, scored.thresholds[scored.best_brand]))[::-1]
     chosen = select(scored, budget=40, mix={"uncertain": 1.0}, seed=0)
-    assert [choice.score for choice in chosen] == pytest.approx(np.sort(by_margin)[::-1][:40])
+    assert [choice.score for choice in chosen] == pytest.approx(nearest[:40])
 
 
 def test_an_empty_pool_gives_nothing():

@@ -1,6 +1,6 @@
 """One campaign: buy a batch, learn a linear head from all that is known, measure, and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from ml.forecast.heads import Labelled, joined, learn, probabilities
 from ml.models.base import ShouldStop
 
 FLAG_RATIO = 0.01
+GROWTH = 1.1  # of a batch over the one before
 
 
 @dataclass
@@ -23,6 +24,7 @@ class State:
         looks: (n, d) of the items that can still be bought.
         probabilities: (n, brands + 1) of the head learned so far; the last is none.
         known: all that is labelled.
+        threshold: what flags `FLAG_RATIO` of images that nobody answered.
         probe_hits, probe_draws: (brands,) what the probes bought so far have shown.
     """
 
@@ -30,6 +32,7 @@ class State:
     looks: np.ndarray
     probabilities: np.ndarray
     known: Labelled
+    threshold: float
     head: LogisticRegression
     rng: np.random.Generator
     probe_hits: np.ndarray
@@ -40,17 +43,22 @@ class State:
 Strategy = Callable[[State, int], np.ndarray]
 
 
+def growing(first: int, steps: int) -> list[int]:
+    """Sizes of so many batches: small ones while little is known, as who begins would ask, and then
+    larger, so that a long campaign does not take many."""
+    return [round(first * GROWTH**step) for step in range(steps)]
+
+
 def run_campaign(
     material: Material,
     strategy: Strategy,
     *,
-    batch: int,
-    steps: int,
+    batches: Sequence[int],
     seed: int,
     should_stop: ShouldStop,
 ) -> tuple[list[tuple[int, float]], np.ndarray]:
-    """Labels bought and recall at `FLAG_RATIO` after each step, the first with none bought; and
-    the items (m,) in the order in which they were bought.
+    """Labels bought and recall at `FLAG_RATIO` after each of the batches, at first with none
+    bought; and the items (m,) in the order in which they were bought.
 
     Raises:
         Cancelled: `should_stop` became true.
@@ -61,15 +69,17 @@ def run_campaign(
     hits_, draws = np.zeros(material.brands), np.zeros(material.brands)
     head = learn(known)
     curve = [(0, recall_of(head, material))]
-    for _ in range(steps):
+    for batch in batches:
         if should_stop():
             raise Cancelled
         looks = material.pool.looks[left]
+        online = probabilities(head, material.online, material.brands)[:, :-1]
         state = State(
             brands=material.brands,
             looks=looks,
             probabilities=probabilities(head, looks, material.brands),
             known=known,
+            threshold=float(common_threshold(online, FLAG_RATIO)),
             head=head,
             rng=rng,
             probe_hits=hits_,

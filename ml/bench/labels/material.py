@@ -39,6 +39,8 @@ class Material:
         pool: what can be bought, with the answers that a label would give.
         closed: positives that recall is measured on.
         open_: looks (n, d) of the fixed set of which one in a hundred may be flagged.
+        online: looks (n, d) of others like them, that nobody answers: what operating points are
+            set by.
         images: None where there are embeddings only.
     """
 
@@ -47,6 +49,7 @@ class Material:
     pool: Labelled
     closed: Labelled
     open_: np.ndarray
+    online: np.ndarray
     images: Images | None = None
 
 

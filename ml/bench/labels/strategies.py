@@ -1,15 +1,16 @@
-"""Who chooses: our mix, its threshold strategy alone, and what scikit-activeml has of others."""
+"""Who chooses: our mix, its threshold strategy alone, and what others choose by, of scikit-activeml
+or as it does."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from skactiveml.classifier import SklearnClassifier
-from skactiveml.pool import Badge, CoreSet, UncertaintySampling
+from skactiveml.pool import CoreSet, UncertaintySampling
 from skactiveml.utils import MISSING_LABEL
 
 from ml.acquisition import DEFAULT_MIX, DIVERSITY, KnownPositives, ScoredPool, select
-from ml.bench.labels.campaign import FLAG_RATIO, State, Strategy
-from ml.evaluate.recall import common_threshold
+from ml.bench.labels.badge import badge
+from ml.bench.labels.campaign import State, Strategy
 
 TOP = 5
 
@@ -38,14 +39,12 @@ def scored_pool(state: State) -> ScoredPool:
     scores = state.probabilities[:, :-1]
     order = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
     shown = state.known.answers < state.brands
-    # The operating point is what flags so much of what is not labelled yet.
-    limit = common_threshold(scores, FLAG_RATIO)
     return ScoredPool(
         brands=order.astype(np.int16),
         scores=np.take_along_axis(scores, order, axis=1),
         background=state.probabilities[:, -1],
         groups=np.arange(len(scores)),
-        thresholds=np.full(state.brands, limit),
+        thresholds=np.full(state.brands, state.threshold),
         probe_hits=state.probe_hits,
         probe_draws=state.probe_draws,
         embeddings=lambda items: state.looks[items],
@@ -66,8 +65,7 @@ def by_coreset(state: State, batch: int) -> np.ndarray:
 
 
 def by_badge(state: State, batch: int) -> np.ndarray:
-    query = Badge(random_state=_seed(state))
-    return _queried(query, state, batch, clf=_fitted(state), fit_clf=False)
+    return badge(state.looks, state.probabilities, batch, rng=state.rng)
 
 
 def _queried(query: object, state: State, batch: int, **more: object) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Titles as points beside the images' embeddings, for campaigns on goods that have both."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,5 +25,6 @@ def title_looks(titles: Sequence[str]) -> np.ndarray:
 
 
 def beside(looks: np.ndarray, titles: np.ndarray) -> np.ndarray:
-    """Each image's look and its title's as one of length one, both of the same weight."""
-    return np.asarray(normalize(np.concatenate([looks, titles], axis=1)), np.float32)
+    """Each image's look and its title's as one, both of the same weight: of length one, and shorter
+    where there is no title, so that an image weighs the same whether it has one or not."""
+    return np.asarray(np.concatenate([looks, titles], axis=1) / math.sqrt(2), np.float32)

@@ -1,5 +1,6 @@
 """The materials of the three settings, from generated worlds and from labelled images of one's own.
-No label of a pool has a part in its embeddings."""
+Embeddings know nothing of what a campaign asks: who made them learned other images of its brands,
+or these images by other brands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,14 @@ from ml.synth import generate
 from ml.train import train
 
 GIVEN_NEGATIVES = 50
+ONLINE = 4  # one in so many open images sets operating points, the others are tested
 # What is given of each brand, and how much of the pool shows one of them.
 SETTINGS: dict[str, dict[str, float]] = {
     "rare": {"positives": 2, "share": 0.02},
     "negatives": {"positives": 60, "share": 0.01},
+    "products": {"positives": 2},  # the pool as it is
 }
+GENERATED = ("rare", "negatives")  # of them, what a generated world can play
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,14 @@ class Known:
 
 @dataclass(frozen=True)
 class World:
-    """A generated world as points: what settings are drawn from."""
+    """Images as points: what settings are drawn from.
+
+    Attributes:
+        pool: what can be bought; None: what is not given of `training`.
+    """
 
     brands: Sequence[str]
-    pool: Known
+    pool: Known | None
     training: Known
     closed: Known
     open_: Known
@@ -64,18 +72,9 @@ class World:
 
 def generated(
     seed: int, size: Size, folder: Path, *, progress: Progress, should_stop: ShouldStop
-) -> dict[str, Material]:
-    """The settings `rare` and `negatives`, on one generated world."""
-    world = embedded_world(seed, size, folder, progress=progress, should_stop=should_stop)
-    rng = np.random.default_rng([seed, 2])
-    return {name: drawn(world, name, rng) for name in SETTINGS}
-
-
-def embedded_world(
-    seed: int, size: Size, folder: Path, *, progress: Progress, should_stop: ShouldStop
 ) -> World:
-    """Embeddings are those of a classifier trained on the world's training rows, as a champion's
-    are."""
+    """A generated world. Embeddings are those of a classifier trained on the world's training rows,
+    as a champion's are."""
     with progress.part(0.0, 0.4) as part:
         world = generate(
             **size.world, business=0, size=size.picture, seed=seed, out=folder / "world",
@@ -96,19 +95,6 @@ def embedded_world(
     return World(brands, pool, training, closed, open_, champion)
 
 
-def drawn(world: World, setting: str, rng: np.random.Generator) -> Material:
-    """One draw of what is given and what the pool holds, by `SETTINGS`."""
-    dials = SETTINGS[setting]
-    known, _ = _shared_out(world.training, len(world.brands), int(dials["positives"]), rng)
-    places = rare_positives(
-        world.pool.labelled.answers, brands=len(world.brands), share=dials["share"], rng=rng
-    )
-    return _material(
-        world.brands, known, world.pool.only(places), tested=(world.closed, world.open_),
-        champion=world.champion,
-    )  # fmt: skip
-
-
 def given(
     manifest: Path,
     seed: int,
@@ -117,10 +103,10 @@ def given(
     *,
     progress: Progress,
     should_stop: ShouldStop,
-) -> Material:
-    """The setting `products`: what is not given of the training rows is the pool, as it is. A look
-    is an image's embedding, by a classifier that learned every other brand (the campaign is about
-    the rest), and beside it what the title is like, where there are titles.
+) -> World:
+    """Labelled images of one's own. A look is an image's embedding, by a classifier that learned
+    every other brand (the campaign is about the rest), and beside it what the title is like, where
+    there are titles.
 
     Raises:
         InputError: it has no closed rows of two brands.
@@ -140,9 +126,33 @@ def given(
         _known(data, data.rows(*splits), looks, new)
         for splits in (("train", "val"), ("closed",), ("open",))
     )
-    rng = np.random.default_rng([seed, 3])
-    known, pool = _shared_out(training, len(new), int(SETTINGS["rare"]["positives"]), rng)
-    return _material(new, known, pool, tested=(closed, open_), champion=champion)
+    return World(new, None, training, closed, open_, champion)
+
+
+def drawn(world: World, setting: str, rng: np.random.Generator) -> Material:
+    """One draw of what is given and what the pool holds, by `SETTINGS`."""
+    dials, brands = SETTINGS[setting], len(world.brands)
+    known, pool = _shared_out(world.training, brands, int(dials["positives"]), rng)
+    if world.pool is not None:
+        pool = world.pool.only(
+            rare_positives(
+                world.pool.labelled.answers, brands=brands, share=dials["share"], rng=rng
+            )
+        )
+    closed = world.closed.only(np.flatnonzero(world.closed.labelled.answers < brands))
+    open_ = world.open_.only(np.flatnonzero(world.open_.labelled.answers == brands))
+    online = np.arange(len(open_.rows)) % ONLINE == 0
+    online, open_ = (open_.only(np.flatnonzero(mine)) for mine in (online, ~online))
+    tested = [*closed.rows, *open_.rows]
+    return Material(
+        brands=brands,
+        given=known.labelled,
+        pool=pool.labelled,
+        closed=closed.labelled,
+        open_=open_.labelled.looks,
+        online=online.labelled.looks,
+        images=Images(world.brands, known.rows, pool.rows, tested, world.champion),
+    )
 
 
 def _looks(
@@ -186,26 +196,6 @@ def _with_titles(data: Manifest, looks: Mapping[str, np.ndarray]) -> dict[str, n
 
 def _brands(data: Manifest) -> list[str]:
     return sorted(set(data.rows("closed")["brand"].to_pylist()) - {None})
-
-
-def _material(
-    brands: Sequence[str], known: Known, pool: Known, *, tested: Sequence[Known], champion: Path
-) -> Material:
-    """
-    Args:
-        tested: the closed and the open rows.
-    """
-    closed, open_ = tested
-    closed = closed.only(np.flatnonzero(closed.labelled.answers < len(brands)))
-    open_ = open_.only(np.flatnonzero(open_.labelled.answers == len(brands)))
-    return Material(
-        brands=len(brands),
-        given=known.labelled,
-        pool=pool.labelled,
-        closed=closed.labelled,
-        open_=open_.labelled.looks,
-        images=Images(brands, known.rows, pool.rows, [*closed.rows, *open_.rows], champion),
-    )
 
 
 def _known(
