@@ -164,7 +164,7 @@ def mixes(world: World, words: dict[str, str]) -> str:
         )
         bars = [(words[name], counts[name]) for name in STRATEGIES if counts[name]]
         parts += [_text(0, y, label, weight=650), *_bar(bars, 0, y + 8, 880, budget)]
-        y += 88
+        y += 96
     return _svg(880, y - 14, parts)
 
 
@@ -178,7 +178,7 @@ def limits(world: World, words: dict[str, str]) -> str:
         counts = Counter(one.focus_brand for one in chosen if one.focus_brand is not None)
         bars = [(str(brand + 1), counts[brand]) for brand in range(BRANDS) if counts[brand]]
         parts += [_text(0, y, label, weight=650), *_bar(bars, 0, y + 8, 880, 60)]
-        y += 88
+        y += 96
     return _svg(880, y - 14, parts)
 
 
@@ -195,7 +195,7 @@ def hard_shares(words: dict[str, str]) -> str:
         bars = [(words["hard"], taken), (words["easy"], len(rows) - taken)]
         label = words["share"].format(share=share)
         parts += [_text(0, y, label, weight=650), *_bar(bars, 0, y + 8, 880, budget)]
-        y += 88
+        y += 96
     return _svg(880, y - 14, parts)
 
 
@@ -210,7 +210,7 @@ def _bar(parts: Iterable[tuple[str, int]], x: int, y: int, width: int, whole: in
         drawn += [
             f'<rect x="{at:.1f}" y="{y}" width="{piece - 1:.1f}" height="22" fill="{colour}"/>',
             _text(at + 4, y + 16, str(count), "#fff", weight=650),
-            _text(at + 2, y + (38 if number % 2 == 0 else 53), name, colour),
+            _text(at + 2, y + 38 + 15 * (number % 3), name, colour),
         ]
         at += piece
     return drawn

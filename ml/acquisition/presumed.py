@@ -29,6 +29,7 @@ class Presumed:
         self._looks = looks
         self._brands = pool.brands[items]
         self._listed = self._brands != NO_BRAND
+        self._asked = np.isin(self._brands, pool.focus) if pool.focus else self._listed
         self._thresholds = pool.thresholds[self._brands].astype(np.float32)
         columns = np.concatenate([pool.scores[items], pool.background[items][:, None]], axis=1)
         # Brands beyond the best few are one column more, which no answer moves.
@@ -44,8 +45,8 @@ class Presumed:
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
     def doubts(self) -> np.ndarray:
-        """(m,) `near_threshold` of the brand that is the likeliest now."""
-        now = np.where(self._listed, self.probabilities()[:, :-2], -1.0)
+        """(m,) `near_threshold` of the brand in focus that is the likeliest now."""
+        now = np.where(self._asked, self.probabilities()[:, :-2], -1.0)
         rows, best = np.arange(len(now)), now.argmax(axis=1)
         return near_threshold(now[rows, best], self._thresholds[rows, best])
 

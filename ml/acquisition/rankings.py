@@ -21,12 +21,8 @@ LOOKED = 500  # items of each rare brand, at least, whose looks are compared
 def by_hard_negatives(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
     """The highest score of a brand in focus: what the model is surest of, for a person to refute
     (the article's section 3.1)."""
-    if not pool.focus:
-        return Ranking(_where(pool.best_brand != NO_BRAND, pool.best), pool.best_brand)
-    asked = np.isin(pool.brands, pool.focus)
-    first = asked.argmax(axis=1)
-    rows = np.arange(len(pool))
-    return Ranking(_where(asked[rows, first], pool.scores[rows, first]), pool.brands[rows, first])
+    scores, brands = _likeliest(pool)
+    return Ranking(_where(brands != NO_BRAND, scores), brands)
 
 
 def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
@@ -39,14 +35,14 @@ def by_low_precision(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
 
 
 def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
-    """The likeliest brand nearest to its operating point, flagged or not: where one half is far
-    from what flags an item, a small margin is no doubt. In the order that results if each answer is
-    presumed before the next is asked."""
-    best = pool.best_brand
-    if not len(pool.thresholds):
-        return Ranking(np.full(len(pool), -np.inf), best)
-    values = near_threshold(pool.best, pool.thresholds.astype(np.float32)[best])
-    return Ranking(_where(best != NO_BRAND, values), best, presumed=partial(Presumed, pool))
+    """The likeliest brand in focus nearest to its operating point, flagged or not: where one half
+    is far from what flags an item, a small margin is no doubt. In the order that results if each
+    answer is presumed before the next is asked."""
+    scores, brands = _likeliest(pool)
+    some = np.flatnonzero(brands != NO_BRAND)
+    values = np.full(len(pool), -np.inf, np.float32)
+    values[some] = near_threshold(scores[some], pool.thresholds[brands[some]])
+    return Ranking(values, brands, presumed=partial(Presumed, pool))
 
 
 def by_threshold(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
@@ -190,6 +186,15 @@ def flagged_brand(pool: ScoredPool) -> np.ndarray:
     if pool.focus:
         over &= np.isin(best, pool.focus)
     return np.where(over, best, NO_BRAND)
+
+
+def _likeliest(pool: ScoredPool) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) score of the best brand in focus, and that brand; NO_BRAND where there is none."""
+    if not pool.focus:
+        return pool.best, pool.best_brand
+    asked = _asked(pool)
+    best = np.arange(len(pool)), asked.argmax(axis=1)
+    return pool.scores[best], np.where(asked[best], pool.brands[best], NO_BRAND)
 
 
 def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:

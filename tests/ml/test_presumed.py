@@ -75,3 +75,9 @@ def test_likely_positives_become_the_doubtful_ones_as_a_batch_grows():
 def test_an_item_without_a_brand_is_never_asked():
     scored = pool([[0.5], [0.0]], brands=[[0], [NO_BRAND]], looks=at([0, 90]))
     assert asked(scored, 2) == [0]
+
+
+def test_a_round_about_one_brand_asks_of_no_other():
+    both = pool([[0.5, 0.3], [0.45, 0.4], [0.5, 0.0]], looks=at([0, 90, 180]))
+    focused = replace(both, focus=(1,), brands=np.array([[0, 1], [0, 1], [0, NO_BRAND]]))
+    assert asked(focused, 3) == [1, 0]
