@@ -15,8 +15,8 @@ from ml.errors import InputError
 # of the very highest are much of a kind, and buy a little less (docs/benchmarks.md, "Does choosing
 # pay").
 DIVERSITY = 0.8
-# What is doubtful at the operating points pays the most in all settings, in campaigns on worlds
-# that the benchmark's figures are not of.
+# What is doubtful at the operating points pays in all settings, in campaigns on worlds that the
+# benchmark's figures are not of; the rest is for what rounds have to know.
 DEFAULT_MIX = {
     "hard_negatives": 0.05,
     "uncertain": 0.75,
