@@ -27,34 +27,38 @@ class Presumed:
             looks: (m, d) their embeddings, L2-normalised.
         """
         self._looks = looks
-        self._brands = pool.brands[items]
+        # Columns as rows: sums over a few brands of many items are taken along the items.
+        self._brands = np.ascontiguousarray(pool.brands[items].T)
         self._listed = self._brands != NO_BRAND
         self._asked = np.isin(self._brands, pool.focus) if pool.focus else self._listed
         self._thresholds = pool.thresholds[self._brands].astype(np.float32)
-        columns = np.concatenate([pool.scores[items], pool.background[items][:, None]], axis=1)
+        columns = np.concatenate([pool.scores[items].T, pool.background[items][None]])
         # Brands beyond the best few are one column more, which no answer moves.
-        rest = np.maximum(1.0 - columns.sum(axis=1, keepdims=True), 0.0)
+        rest = np.maximum(1.0 - columns.sum(axis=0, keepdims=True), 0.0)
         with np.errstate(divide="ignore"):
-            logs = np.log(np.concatenate([columns, rest], axis=1).astype(np.float32))
+            logs = np.log(np.concatenate([columns, rest]).astype(np.float32))
         self._logits = np.maximum(logs, FAINT)
         self._count = len(pool.thresholds)
 
     def probabilities(self) -> np.ndarray:
-        """(m, k + 2) of the best brands, of none, and of all other brands."""
-        raised = np.exp(self._logits - self._logits.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        """(k + 2, m) of the best brands, of none, and of all other brands."""
+        raised = np.exp(self._logits - self._logits.max(axis=0))
+        return np.asarray(raised / raised.sum(axis=0))
 
     def doubts(self) -> np.ndarray:
         """(m,) `near_threshold` of the brand in focus that is the likeliest now."""
-        now = np.where(self._asked, self.probabilities()[:, :-2], -1.0)
-        rows, best = np.arange(len(now)), now.argmax(axis=1)
-        return near_threshold(now[rows, best], self._thresholds[rows, best])
+        now = np.where(self._asked, self.probabilities()[:-2], -1.0)
+        best = now.argmax(axis=0), np.arange(now.shape[1])
+        return near_threshold(now[best], self._thresholds[best])
 
     def presume(self, i: int) -> None:
         """That the `i`th item shows none of the brands."""
-        now = self.probabilities()[i]
+        now = self._logits[:, i]
+        now = np.exp(now - now.max())
+        now /= now.sum()
         errors = np.zeros(self._count, np.float32)
-        errors[self._brands[i][self._listed[i]]] = now[:-2][self._listed[i]]
-        near = STEP * (self._looks @ self._looks[i])[:, None]
-        self._logits[:, :-2] -= near * np.where(self._listed, errors[self._brands], 0.0)
-        self._logits[:, -2:-1] += near * (1.0 - now[-2])
+        listed = self._listed[:, i]
+        errors[self._brands[listed, i]] = now[:-2][listed]
+        near = STEP * (self._looks @ self._looks[i])
+        self._logits[:-2] -= near * np.where(self._listed, errors[self._brands], 0.0)
+        self._logits[-2] += near * (1.0 - now[-2])

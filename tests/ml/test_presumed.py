@@ -49,7 +49,7 @@ def test_what_is_presumed_is_one_step_of_descent_on_it():
     logits = np.log([0.5, 0.2, 0.3]) - STEP * 0.6 * np.array([0.6, 0.3, 0.1 - 1.0])
     expected = np.exp(logits) / np.exp(logits).sum()
     assert presumed.doubts()[1] == pytest.approx(-abs(np.log(expected[0] / (1 - expected[0]))))
-    assert presumed.probabilities()[1, :3] == pytest.approx(expected, rel=1e-5)
+    assert presumed.probabilities()[:3, 1] == pytest.approx(expected, rel=1e-5)
 
 
 def test_brands_that_two_items_do_not_share_are_not_moved():
@@ -57,7 +57,7 @@ def test_brands_that_two_items_do_not_share_are_not_moved():
     presumed = Presumed(scored, np.arange(2), np.array([[1.0, 0.0], [1.0, 0.0]], np.float32))
     presumed.presume(0)
     odds = 0.5 / (0.5 * np.exp(STEP * 0.6))  # none alone has risen, by the first item's 1 − 0.4
-    assert presumed.probabilities()[1, :2] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
+    assert presumed.probabilities()[:2, 1] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
 
 
 def test_what_a_chosen_item_will_tell_is_not_asked_twice():
