@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ml.acquisition import DEFAULT_MIX
-from ml.bench.label_efficiency import FIRST, LEVEL, SIZE, STEPS, labels_to
+from ml.bench.label_efficiency import FIRST, LEVEL, SIZE, STEPS, labels_to, median_labels
 from ml.bench.labels.campaign import Strategy, growing, run_campaign, whole_pool
 from ml.bench.labels.strategies import STRATEGIES, ours
 from ml.bench.labels.worlds import GENERATED, Size, drawn, generated
@@ -115,15 +115,14 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for setting in GENERATED:
         for name in MIXES:
             mine = [row for row in rows if (row["setting"], row["mix"]) == (setting, name)]
-            labels = sorted(row["labels"] if row["labels"] is not None else np.inf for row in mine)
-            median = statistics.median(labels)
+            labels = [row["labels"] for row in mine]
             early = [row["early"] for row in mine]
             found.append(
                 {
                     "setting": setting,
                     "mix": name,
-                    "labels to 90%": None if np.isinf(median) else median,
-                    "reached": f"{int(np.isfinite(labels).sum())} of {len(labels)}",
+                    "labels to 90%": median_labels(labels),
+                    "reached": f"{len(labels) - labels.count(None)} of {len(labels)}",
                     "early recall": round(statistics.mean(early), 3),
                     "its error": round(float(np.std(early) / len(early) ** 0.5), 3),
                 }

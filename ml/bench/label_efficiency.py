@@ -175,6 +175,12 @@ def labels_to(curve: Sequence[tuple[int, float]], recall: float) -> int | None:
     return next((labels for labels, reached in curve if reached >= recall), None)
 
 
+def median_labels(labels: Sequence[int | None]) -> float | None:
+    """Of campaigns, those that never reached it among them; None: most of them did not."""
+    median = statistics.median(math.inf if one is None else one for one in labels)
+    return None if math.isinf(median) else median
+
+
 def interval(values: Sequence[float]) -> list[float]:
     """Mean, and its interval by Student's t; the mean alone thrice where there is one value."""
     mean, half = statistics.mean(values), 0.0
@@ -194,7 +200,7 @@ def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 {
                     "setting": setting,
                     "strategy": name,
-                    "labels to 90%": statistics.median(reached) if reached else None,
+                    "labels to 90%": median_labels(found["labels_to_90"]),
                     "reached": f"{len(reached)} of {len(found['labels_to_90'])}",
                     "recall at the end": found["curve"][-1][1],
                     "of the whole pool": round(statistics.mean(figures["whole_pool"]), 4),

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks import mixes
 from ml.bench import label_efficiency
-from ml.bench.label_efficiency import interval, labels_to
+from ml.bench.label_efficiency import interval, labels_to, median_labels
 from ml.bench.labels import worlds
 from ml.bench.labels.badge import badge
 from ml.bench.labels.campaign import growing, run_campaign, whole_pool
@@ -164,6 +164,11 @@ def test_labels_to_a_recall_by_hand():
     assert labels_to(curve, 0.5) == 10
     assert labels_to(curve, 0.55) == 30
     assert labels_to(curve, 0.7) is None
+
+
+def test_campaigns_that_never_got_there_count_in_the_median():
+    assert median_labels([10, None, 30]) == 30
+    assert median_labels([10, None, None]) is None
 
 
 def test_the_interval_is_students():
