@@ -92,7 +92,7 @@ def run_campaign(
         bought += left[chosen].tolist()
         left = np.delete(left, chosen)
         known = joined(material.given, material.pool.only(np.array(bought)))
-        head = learn(known)
+        head = learn(known, near=head)
         curve.append((len(bought), recall_of(head, material)))
     return curve, np.array(bought)
 
