@@ -33,6 +33,8 @@ STRATEGIES = [
     ("hard_negatives", _("hard negatives")),
     ("low_precision", _("low precision")),
     ("uncertain", _("uncertain")),
+    ("margin", _("small margin")),
+    ("entropy", _("high entropy")),
     ("threshold", _("around the threshold")),
     ("disagreement", _("models disagree")),
     ("neighbours", _("like known ones")),

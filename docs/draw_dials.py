@@ -36,7 +36,8 @@ WORDS = {
     },
     ".zh": {
         "random_control": "随机对照", "probe": "探针", "low_precision": "低精确率",
-        "threshold": "阈值附近", "disagreement": "模型分歧", "neighbours": "与已知图相似",
+        "threshold": "阈值附近", "margin": "差距小", "entropy": "熵高",
+        "disagreement": "模型分歧", "neighbours": "与已知图相似",
         "typical": "典型", "hard_negatives": "难负例", "uncertain": "不确定",
         "map": "每格是同一个待选池，看起来相似的图靠在一起；红色为选中的 {n} 张",
         "known": "蓝色：稀有品牌的已知图片",

@@ -10,7 +10,7 @@ from ml.acquisition.batch import DEPTH, Ranking
 from ml.acquisition.pool import NO_BRAND, ScoredPool, TopScores
 from ml.acquisition.precision import allocate_budget, brand_precision
 from ml.acquisition.presumed import Presumed
-from ml.acquisition.strategies import near_threshold
+from ml.acquisition.strategies import entropy, margin, near_threshold
 
 ROWS_AT_ONCE = 200_000
 SAMPLED = 20_000  # items that are clustered
@@ -43,6 +43,16 @@ def by_uncertainty(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
     values = np.full(len(pool), -np.inf, np.float32)
     values[some] = near_threshold(scores[some], pool.thresholds[brands[some]])
     return Ranking(values, brands, presumed=partial(Presumed, pool))
+
+
+def by_margin(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The smallest margin between the two likeliest answers, "none" being one."""
+    return _by_doubt(pool, lambda named, rest: margin(named))
+
+
+def by_entropy(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
+    """The highest entropy of the answers; brands beyond the best few are one answer."""
+    return _by_doubt(pool, lambda named, rest: entropy(np.column_stack([named, rest])))
 
 
 def by_threshold(pool: ScoredPool, free: np.ndarray, room: int) -> Ranking:
@@ -188,6 +198,25 @@ def flagged_brand(pool: ScoredPool) -> np.ndarray:
     return np.where(over, best, NO_BRAND)
 
 
+def _by_doubt(pool: ScoredPool, doubt: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Ranking:
+    """What the answer is in doubt of, where a brand in focus is one of the two likeliest.
+
+    Args:
+        doubt: of the probabilities (m, k + 1) of the best brands and of none, and of all others
+            together (m,).
+    """
+    values = np.full(len(pool), -np.inf, np.float32)
+    scores, brands = _likeliest(pool)
+    some = np.flatnonzero(brands != NO_BRAND)
+    for start in range(0, len(some), ROWS_AT_ONCE):
+        part = some[start : start + ROWS_AT_ONCE]
+        named = np.column_stack([pool.scores[part], pool.background[part]])
+        rest = np.maximum(1.0 - named.sum(axis=1), 0.0)
+        second = np.partition(named, -2, axis=1)[:, -2]
+        values[part] = _where(scores[part] >= second, doubt(named, rest))
+    return Ranking(values, brands)
+
+
 def _likeliest(pool: ScoredPool) -> tuple[np.ndarray, np.ndarray]:
     """(n,) score of the best brand in focus, and that brand; NO_BRAND where there is none."""
     if not pool.focus:
@@ -240,5 +269,7 @@ RANKED: dict[str, Rank] = {
     "neighbours": by_neighbours,
     "typical": by_typicality,
     "hard_negatives": by_hard_negatives,
+    "margin": by_margin,
+    "entropy": by_entropy,
     "uncertain": by_uncertainty,
 }

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import entropy as scipy_entropy
 
 from ml.acquisition import KnownPositives, ScoredPool, TopScores, select
 from ml.acquisition.pool import NO_BRAND
 from ml.acquisition.rankings import (
     by_disagreement,
+    by_entropy,
+    by_margin,
     by_neighbours,
     by_threshold,
     by_typicality,
@@ -80,6 +83,26 @@ def test_models_disagree_by_the_largest_difference_over_all_brands_either_names(
     assert gap == pytest.approx([0.5, 0.0, 0.7])
     # 0.8 − 0.3 and 0.6 − 0.1 are alike: the classifier's first. A brand named by one alone counts.
     assert brand[[0, 2]].tolist() == [0, 0]
+
+
+def test_what_has_two_answers_nearly_as_likely_has_the_smallest_margin_none_among_them():
+    # By hand: none is 0.48, 0.1, 0.05 and 0.97, so the margins are 0.04, 0.4, 0.01 and 0.96.
+    scored = pool([[0.52, 0.0], [0.65, 0.25], [0.47, 0.48], [0.01, 0.02]])
+    assert asked(by_margin(scored, everything(scored), 4)) == [2, 0, 1, 3]
+
+
+def test_the_least_settled_answers_have_the_highest_entropy():
+    dense = np.random.default_rng(0).dirichlet(np.ones(6), 50)  # the last answer is none
+    scored = pool(dense[:, :-1])
+    expected = np.argsort(-scipy_entropy(dense, axis=1))
+    assert asked(by_entropy(scored, everything(scored), 50)) == expected.tolist()
+
+
+def test_doubts_about_other_brands_are_not_asked_for_the_brands_in_focus():
+    dense = [[0.5, 0.49, 0.001], [0.1, 0.3, 0.32], [0.1, 0.0, 0.05]]
+    scored = pool(dense, focus=(2,))
+    for ranking in (by_margin, by_entropy):
+        assert asked(ranking(scored, everything(scored), 3)) == [1]
 
 
 def test_what_a_model_did_not_look_at_is_no_disagreement():
