@@ -38,14 +38,11 @@ MIXES: dict[str, Strategy] = {
     "margin (scikit-activeml)": STRATEGIES["margin"],
     "the default": ours(DEFAULT_MIX),
     "uncertain": ours({"uncertain": 0.85, **LOTS}),
-    "uncertain, hard negatives": ours({"uncertain": 0.65, "hard_negatives": 0.2, **LOTS}),
-    "hard negatives": ours({"hard_negatives": 0.85, **LOTS}),
-    "hard negatives, diversity 0.3": ours({"hard_negatives": 0.85, **LOTS}, diversity=0.3),
     "threshold": ours({"threshold": 0.85, **LOTS}),
-    "of each a little": ours(
-        {"hard_negatives": 0.25, "threshold": 0.2, "uncertain": 0.2, "low_precision": 0.15,
-         "random_control": 0.1, "probe": 0.1}
-    ),
+    "hard negatives": ours({"hard_negatives": 0.85, **LOTS}),
+    "hard negatives, uncertain": ours({"hard_negatives": 0.45, "uncertain": 0.4, **LOTS}),
+    "threshold, uncertain": ours({"threshold": 0.45, "uncertain": 0.4, **LOTS}),
+    "hard negatives, threshold": ours({"hard_negatives": 0.4, "threshold": 0.45, **LOTS}),
 }  # fmt: skip
 
 
