@@ -30,6 +30,8 @@ from ml.manifest import group_keys
 
 logger = logging.getLogger(__name__)
 TRAINING = ("train", "val")
+# What a fusion has to better, the first that is there.
+ALONE = (ModelKind.CLASSIFIER, ModelKind.TEXT, ModelKind.DETECTOR)
 Versions = dict[str, ModelVersion | None]
 
 
@@ -72,7 +74,8 @@ def reports(candidate: Release, live: Release | None) -> tuple[Evaluation, dict[
 
 def prepare(candidate: Release, live: Release | None) -> dict[str, Contest]:
     """A contest for each model of the candidate that is newer than the champion's; a candidate may
-    have been put together before a newer champion was.
+    have been put together before a newer champion was. A fusion where the champion has none is held
+    against what it is to better.
 
     Raises:
         NotEvaluated: see `reports`.
@@ -88,11 +91,15 @@ def prepare(candidate: Release, live: Release | None) -> dict[str, Contest]:
             continue
         if kind == ModelKind.FUSION and is_strange(candidate, live):
             continue
-        own, other = evaluation.report[kind], theirs.get(kind)
+        own, other, alone = evaluation.report[kind], theirs.get(kind), None
+        if kind == ModelKind.FUSION and other is None:
+            alone = next((one for one in ALONE if one in evaluation.report), None)
+            other = evaluation.report[alone] if alone else None
         contests[kind] = Contest(
             kind=kind,
             report=own,
             champion=other,
+            alone=alone,
             paired=changes(other, own) if other else None,
             brands=shared,
             protected=names,

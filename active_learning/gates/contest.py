@@ -7,6 +7,7 @@ from typing import Any
 from active_learning.gates import budgets, leakage, protected, recall, slices
 from active_learning.gates.verdict import Verdict, joined
 from active_learning.models import ModelKind
+from active_learning.sentences import sentence
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Contest:
         kind: of the model.
         report: what it reached, as `ml evaluate` says.
         champion: the champion's report on the same test sets; None where it has no such model.
+        alone: the kind of the model whose report `champion` is instead, where a fusion is held
+            against one of those that it joins.
         paired: `ml.evaluate.gating.gate_changes` of both; None where there is no champion, or the
             scores of one were not kept.
         brands: those both are trained for; None where all are.
@@ -26,6 +29,7 @@ class Contest:
     kind: str
     report: Mapping[str, Any]
     champion: Mapping[str, Any] | None = None
+    alone: str | None = None
     paired: Mapping[str, Any] | None = None
     brands: Collection[str] | None = None
     protected: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +38,11 @@ class Contest:
     def verdicts(self) -> Iterator[Verdict]:
         """A first model passes, however weak, but for a fault of its training material: without it
         nothing is ever asked that would teach a better one."""
+        if self.alone is not None:
+            yield Verdict("against", True, sentence(
+                "held against the %(model)s alone, here called the champion",
+                model=sentence(self.alone),
+            ))  # fmt: skip
         yield from self._overall()
         yield budgets.flag_ratio(self.report, self.champion)
         if self.champion is not None and self.paired is not None:

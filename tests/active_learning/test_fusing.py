@@ -3,6 +3,7 @@
 import pytest
 
 from active_learning import flags, fresh, fusing, fusions, promotion, settling, shadows, triggers
+from active_learning.gates import reasons_in_words
 from active_learning.promotion import PromotionError
 from active_learning.scans import batches
 from active_learning.shadows import InShadow
@@ -87,6 +88,27 @@ def test_a_fusion_is_promoted_with_the_models_it_was_fitted_on(whole, champion):
     assert set(whole.gate) == {"classifier", "detector", "fusion"}
     assert [kind for kind, verdict in whole.gate.items() if verdict["passed"]] == ["fusion"]
     assert fusing.due_release() is None
+
+
+def test_a_fusion_that_finds_less_than_its_classifier_alone_is_turned_down(champion, fused):
+    worse = release_of(champion.classifier, champion.detector, fused(1, *joined(champion)))
+    evaluated(worse, classifier=0.5, detector=0.3, fusion=0.4)
+    live = settling.settle(candidate=worse)
+    assert (live, worse.state) == (champion, "rejected")
+    told = reasons_in_words(worse.gate["fusion"])
+    assert told[:2] == [
+        "held against the classifier alone, here called the champion",
+        "not met: closed mean recall 0.400, the champion 0.500 (tolerance 0.01)",
+    ]
+
+
+def test_a_fusion_without_a_classifier_is_held_against_its_text_model(version, fused):
+    first = release_of(version("detector", 1), version("text", 1))
+    evaluated(first, detector=0.6, text=0.5)
+    settling.settle(candidate=first)
+    second = release_of(first.detector, first.text, fused(1, *joined(first)))
+    evaluated(second, detector=0.6, text=0.5, fusion=0.55)
+    assert settling.settle(candidate=second).fusion == second.fusion
 
 
 def test_a_fusion_is_never_put_beside_models_it_was_not_fitted_on(champion, version, fused):
