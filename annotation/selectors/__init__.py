@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Max, Min, Prefetch, Q, QuerySet
 from django.utils import timezone
 
@@ -130,17 +129,3 @@ def inbox() -> dict[str, Any]:
 
 def failed_events(*, limit: int = 20) -> list[InboxEvent]:
     return list(InboxEvent.objects.exclude(error="").defer("payload").order_by("-pk")[:limit])
-
-
-def own_counts(*, user: AbstractBaseUser) -> dict[str, Any]:
-    """What one person has labelled: `{"total", "today", "unsure", "seconds"}` and by kind."""
-    mine = Label.objects.filter(IN_FORCE, by=user.pk)
-    day = timezone.now() - timedelta(days=1)
-    kinds = {kind: Count("pk", filter=Q(kind=kind)) for kind in Task.Kind.values}
-    return mine.aggregate(
-        total=Count("pk"),
-        today=Count("pk", filter=Q(created_at__gte=day)),
-        unsure=Count("pk", filter=Q(answer="unsure")),
-        last_at=Max("created_at"),
-        **kinds,
-    )

@@ -12,7 +12,6 @@ from annotation.models import (
     AuditEntry,
     Case,
     CaseConflict,
-    EmbeddingSpace,
     GoldItem,
     Image,
 )
@@ -145,8 +144,3 @@ def contradictions() -> QuerySet[CaseConflict]:
         )
         .order_by("-similarity", "-pk")
     )
-
-
-def filling_space() -> EmbeddingSpace | None:
-    """The space of a new champion while it is being filled."""
-    return EmbeddingSpace.objects.filter(state=EmbeddingSpace.State.FILLING).first()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Brand, Consensus, Flag, Image, ImageCopy, Label
@@ -173,9 +173,3 @@ def verdicts_on(*, image_ids: Collection[int]) -> dict[int, Label]:
         retracted=False,
     ).exclude(answer="unsure")
     return {label.image_id: label for label in audits.select_related("brand", "by").order_by("pk")}
-
-
-def is_copied() -> Exists:
-    """On labels: whether one was copied from another image's verdict, and so is no answer of its
-    own."""
-    return Exists(Flag.objects.filter(verdict=OuterRef("pk"), copied_from__isnull=False))
