@@ -60,16 +60,20 @@ def run(
     Args:
         manifest: labelled images, for the setting `products`; without it that is left out.
     """
-    size, first = (QUICK, QUICK_FIRST) if quick else (SIZE, FIRST)
-    batches = growing(first, STEPS)
+    size = QUICK if quick else SIZE
+    batches = growing(QUICK_FIRST if quick else FIRST, STEPS)
+    # Products of one's own are as many in a quick run.
+    batched = {**dict.fromkeys(GENERATED, batches), "products": growing(FIRST, STEPS)}
     played = of_each_seed(
-        partial(_of_seed, size=size, batches=batches, draws=DRAWS, manifest=manifest),
+        partial(_of_seed, size=size, batched=batched, draws=DRAWS, manifest=manifest),
         range(1, seeds + 1),
         progress=progress,
         should_stop=should_stop,
     )
     settings = {
-        name: _summary([campaign for campaigns in played for campaign in campaigns[name]], batches)
+        name: _summary(
+            [campaign for campaigns in played for campaign in campaigns[name]], batched[name]
+        )
         for name in played[0]
     }
     return settings | {
@@ -86,7 +90,7 @@ def _of_seed(
     seed: int,
     *,
     size: Size,
-    batches: Sequence[int],
+    batched: Mapping[str, Sequence[int]],
     draws: int,
     manifest: Path | None,
     should_stop: ShouldStop,
@@ -103,7 +107,7 @@ def _of_seed(
         return {
             name: [
                 _play(
-                    drawn(world, name, np.random.default_rng([seed, draw])), batches,
+                    drawn(world, name, np.random.default_rng([seed, draw])), batched[name],
                     config=None if draw or name not in GENERATED else {**size.config, "seed": seed},
                     seed=draw, should_stop=should_stop,
                 )

@@ -83,7 +83,8 @@ def test_all_labels_bought_is_the_quality_of_the_whole_pool(material):
         material.brands, material.given, material.pool.only(np.arange(0, 624, 12)),
         material.closed, material.open_, material.online,
     )  # fmt: skip
-    curve, _ = run_campaign(small, by_random, batches=[26, 26], seed=0, should_stop=never)
+    curve, _ = run_campaign(small, by_random, batches=[26, 30, 30], seed=0, should_stop=never)
+    assert curve[-1] == curve[-2]  # nothing is left to buy
     assert curve[-1][0] == len(small.pool)
     assert curve[-1][1] == pytest.approx(whole_pool(small), abs=0.02)  # another order of rows
 
@@ -186,6 +187,7 @@ def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeyp
     short = {"epochs": 1, "warm_epochs": 1, "least_steps": 2}
     monkeypatch.setattr(label_efficiency, "QUICK", Size(world=small, picture=48, config=short))
     monkeypatch.setattr(label_efficiency, "QUICK_FIRST", 4)
+    monkeypatch.setattr(label_efficiency, "FIRST", 10)
     monkeypatch.setattr(label_efficiency, "STEPS", 2)
     monkeypatch.setattr(label_efficiency, "DRAWS", 2)
     own = generate(
@@ -195,12 +197,12 @@ def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeyp
         quick=True, seeds=2, progress=Progress(quiet=True), should_stop=never, manifest=own.path
     )
     for setting in ("rare", "negatives", "products"):
-        figures = result[setting]
-        assert figures["budget"] == 8
+        figures, ends = result[setting], [0, 10, 21] if setting == "products" else [0, 4, 8]
+        assert figures["budget"] == ends[-1]
         assert set(figures["strategies"]) == set(STRATEGIES)
         for found in figures["strategies"].values():
             assert len(found["labels_to_90"]) == 4  # two campaigns a seed
-            assert [labels for labels, *_ in found["curve"]] == [0, 4, 8]
+            assert [labels for labels, *_ in found["curve"]] == ends
             assert all(low <= recall <= high for _, recall, low, high in found["curve"])
         for name in ("mix", "random") if setting != "products" else ():
             recalls = figures["strategies"][name]["retrained"]

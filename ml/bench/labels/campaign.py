@@ -58,7 +58,8 @@ def run_campaign(
     should_stop: ShouldStop,
 ) -> tuple[list[tuple[int, float]], np.ndarray]:
     """Labels bought and recall at `FLAG_RATIO` after each of the batches, at first with none
-    bought; and the items (m,) in the order in which they were bought.
+    bought, and the last again where the pool is bought out; and the items (m,) in the order in
+    which they were bought.
 
     Raises:
         Cancelled: `should_stop` became true.
@@ -72,6 +73,9 @@ def run_campaign(
     for batch in batches:
         if should_stop():
             raise Cancelled
+        if not len(left):
+            curve.append(curve[-1])
+            continue
         looks = material.pool.looks[left]
         online = probabilities(head, material.online, material.brands)[:, :-1]
         state = State(
