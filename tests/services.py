@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from hypothesis import settings
 
 # Files whose tests share one server of the session. Those on the platform come in this order: the
 # round wants it as it was installed, the last one stops it.
@@ -31,6 +32,9 @@ SHARED = {
         "label-studio",
     ),
 }
+
+
+settings.register_profile("untimed", deadline=None)
 
 
 def free_port() -> int:
@@ -154,6 +158,8 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    # An example takes as long as the machine's other work lets it.
+    settings.load_profile("untimed")
     if _worker is None and config.option.basetemp is None:
         config.option.basetemp = str(_services.home / "tmp")
 

@@ -75,7 +75,7 @@ def test_pairs_within_the_radius_share_a_band_nearly_always(flipped, missed):
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     value=hashes,
     near=st.sets(st.integers(0, 255), max_size=14),
