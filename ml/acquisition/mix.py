@@ -12,11 +12,10 @@ from ml.acquisition.rankings import RANKED, flagged_brand
 from ml.errors import InputError
 
 # Of what a strategy ranks high (`batch.DEPTH` for one that is wanted), spread before sure: batches
-# of the very highest are much of a kind, and buy a little less (docs/benchmarks.md, "Does choosing
-# pay").
+# of the very highest are much of a kind.
 DIVERSITY = 0.8
-# What is doubtful at the operating points pays in all settings, in campaigns on worlds that the
-# benchmark's figures are not of; the rest is for what rounds have to know.
+# What is doubtful at the operating points; the rest is for what rounds have to know. No other mix
+# was better beyond the noise (docs/benchmarks.md, "Does choosing pay").
 DEFAULT_MIX = {
     "hard_negatives": 0.05,
     "uncertain": 0.75,

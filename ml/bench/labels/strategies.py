@@ -8,7 +8,7 @@ from skactiveml.classifier import SklearnClassifier
 from skactiveml.pool import CoreSet, UncertaintySampling
 from skactiveml.utils import MISSING_LABEL
 
-from ml.acquisition import DEFAULT_MIX, DIVERSITY, KnownPositives, ScoredPool, select
+from ml.acquisition import DEFAULT_MIX, KnownPositives, ScoredPool, select
 from ml.bench.labels.badge import badge
 from ml.bench.labels.campaign import State, Strategy
 
@@ -19,14 +19,12 @@ def by_random(state: State, batch: int) -> np.ndarray:
     return state.rng.choice(len(state.looks), batch, replace=False)
 
 
-def ours(mix: Mapping[str, float], *, diversity: float = DIVERSITY) -> Strategy:
+def ours(mix: Mapping[str, float]) -> Strategy:
     """`ml.acquisition.select`, with what a scan of the pool would hold."""
 
     def choose(state: State, batch: int) -> np.ndarray:
         pool = scored_pool(state)
-        chosen = select(
-            pool, budget=batch, mix=mix, diversity=diversity, seed=int(state.rng.integers(2**31))
-        )
+        chosen = select(pool, budget=batch, mix=mix, seed=_seed(state))
         for choice in chosen:
             if choice.strategy == "probe" and choice.focus_brand is not None:
                 state.probed[choice.index] = choice.focus_brand
