@@ -1,6 +1,6 @@
 """Which items a person should see next: pure functions on arrays."""
 
-from ml.acquisition.mix import DEFAULT_MIX, DIVERSITY, STRATEGIES, Choice, select
+from ml.acquisition.mix import DEFAULT_MIX, STRATEGIES, Choice, select
 from ml.acquisition.pool import (
     Embeddings,
     KnownPositives,
@@ -24,7 +24,6 @@ from ml.acquisition.suspects import SUSPECTED, left_out_chances, suspicion
 
 __all__ = [
     "DEFAULT_MIX",
-    "DIVERSITY",
     "STRATEGIES",
     "SUSPECTED",
     "Choice",
