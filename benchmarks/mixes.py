@@ -26,7 +26,7 @@ from ml.bench.labels.campaign import Strategy, growing, run_campaign, whole_pool
 from ml.bench.labels.strategies import STRATEGIES, ours
 from ml.bench.labels.worlds import GENERATED, Size, drawn, generated
 from ml.bench.rows import as_table
-from ml.bench.seeds import of_each_seed
+from ml.bench.seeds import Kept, of_each_seed
 from ml.errors import Cancelled, InputError
 from ml.files import write_atomically
 from ml.progress import Progress
@@ -50,19 +50,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--worlds", type=int, nargs="+", required=True, metavar="SEED")
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="to go on from after a stop")
     parser.add_argument("--json", type=Path, required=True, metavar="F")
     arguments = parser.parse_args()
     if min(arguments.worlds) <= 100:
         sys.exit("worlds 1 to 100 are the benchmark's own: what is chosen on them proves nothing")
+    keep, dials = arguments.keep, {"draws": arguments.draws, "mixes": [*MIXES]}
     try:
         played = of_each_seed(
             partial(play, draws=arguments.draws), arguments.worlds, progress=Progress(),
-            should_stop=Stop(),
+            should_stop=Stop(), kept=Kept(keep, dials) if keep else None,
         )  # fmt: skip
     except InputError as error:
         sys.exit(f"error: {error}")
     except Cancelled:
-        sys.exit("stopped; it begins anew")
+        sys.exit("stopped; it begins anew" if keep is None else "stopped; it goes on where it was")
     rows = summary([row for rows in played for row in rows])
     print(as_table(rows))
     figures = {"rows": rows, "worlds": arguments.worlds, "draws": arguments.draws}

@@ -27,6 +27,10 @@ def add_parser(
     parser.add_argument(
         "--manifest", type=Path, metavar="F", help="labelled images of your own (label-efficiency)"
     )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR",
+        help="what each seed found, to go on from after a stop (label-efficiency)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, required=True, metavar="F")
     parser.add_argument("--progress", type=Path, metavar="F", help="report there as JSON lines")
     parser.set_defaults(run=lambda args: run(args, make_stop()))
@@ -41,9 +45,12 @@ def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
     if args.seeds < 1:
         raise InputError("--seeds must be at least 1")
     measure = benchmark(args.name)
-    own = {} if args.manifest is None else {"manifest": args.manifest}
-    if own and "manifest" not in signature(measure).parameters:
-        raise InputError(f"the benchmark {args.name} takes no --manifest")
+    own = {
+        name: value for name in ("manifest", "keep") if (value := getattr(args, name)) is not None
+    }
+    for name in own:
+        if name not in signature(measure).parameters:
+            raise InputError(f"the benchmark {args.name} takes no --{name}")
     with closing(Progress(file=args.progress)) as progress:
         try:
             figures = measure(
@@ -51,7 +58,8 @@ def run(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
                 **own,
             )  # fmt: skip
         except Cancelled as stopped:
-            raise Cancelled("a benchmark begins anew") from stopped
+            again = "a benchmark begins anew" if args.keep is None else "goes on where it was"
+            raise Cancelled(again) from stopped
         progress.report("done", 1.0)
     result = figures | {"quick": args.quick, "machine": describe_machine()}
     args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from ml.bench.labels.material import Material
 from ml.bench.labels.retraining import retrained_recall
 from ml.bench.labels.strategies import STRATEGIES
 from ml.bench.labels.worlds import GENERATED, SETTINGS, Size, World, drawn, generated, given
-from ml.bench.seeds import of_each_seed
+from ml.bench.seeds import Kept, of_each_seed
 from ml.models.base import ShouldStop
 from ml.progress import Progress
 
@@ -49,6 +49,7 @@ def run(
     progress: Progress,
     should_stop: ShouldStop,
     manifest: Path | None = None,
+    keep: Path | None = None,
 ) -> dict[str, Any]:
     """For each setting `budget`, `whole_pool` (recall by campaign), `pool` (its size) and
     `strategies`: `{name: {"labels_to_90": [by campaign, None: not within the budget], "curve":
@@ -59,6 +60,7 @@ def run(
 
     Args:
         manifest: labelled images, for the setting `products`; without it that is left out.
+        keep: a folder for what each seed found: it is not played again.
     """
     size = QUICK if quick else SIZE
     batches = growing(QUICK_FIRST if quick else FIRST, STEPS)
@@ -69,6 +71,7 @@ def run(
         range(1, seeds + 1),
         progress=progress,
         should_stop=should_stop,
+        kept=Kept(keep, {"quick": quick, "products": str(manifest)}) if keep else None,
     )
     settings = {
         name: _summary(

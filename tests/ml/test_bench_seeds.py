@@ -1,11 +1,14 @@
-"""Work of several seeds at a time, and how it is stopped."""
+"""Work of several seeds at a time, how it is stopped, and how it goes on."""
 
+import os
 import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 import torch
 
-from ml.bench.seeds import of_each_seed
+from ml.bench.seeds import Kept, of_each_seed
 from ml.errors import Cancelled, InputError
 from ml.models.device import choose_device
 from ml.progress import Progress
@@ -61,3 +64,38 @@ def test_all_of_them_are_told_to_stop():
 def test_what_one_of_them_raises_ends_all():
     with pytest.raises(InputError, match="seed 1 is none"):
         of_each_seed(refused, [1], progress=Progress(quiet=True), should_stop=lambda: False)
+
+
+def counted(seed, *, should_stop):
+    """Leaves a mark; seed 3 kills its process the first time."""
+    marks = Path(os.environ["MARKS"])
+    (marks / f"{seed}-{len([*marks.glob(f'{seed}-*')])}").touch()
+    if seed == 3 and not (marks / "3-1").exists():
+        os.kill(os.getpid(), 9)
+    return {"seed": seed, "curve": [(0, 0.5)]}
+
+
+def test_after_a_kill_only_what_is_not_done_is_worked_on(tmp_path, monkeypatch):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    monkeypatch.setenv("MARKS", str(marks))
+    monkeypatch.setattr("ml.bench.seeds.os.cpu_count", lambda: 1)
+
+    def play():
+        return of_each_seed(
+            counted, [1, 2, 3, 4], progress=Progress(quiet=True), should_stop=lambda: False,
+            kept=Kept(tmp_path / "kept", {"quick": True}),
+        )  # fmt: skip
+
+    with pytest.raises(BrokenProcessPool):
+        play()
+    assert sorted(one.name for one in marks.iterdir()) == ["1-0", "2-0", "3-0"]
+    assert play() == [{"seed": seed, "curve": [[0, 0.5]]} for seed in (1, 2, 3, 4)]
+    assert sorted(one.name for one in marks.iterdir()) == ["1-0", "2-0", "3-0", "3-1", "4-0"]
+
+
+def test_what_other_dials_found_is_not_taken_for_this(tmp_path):
+    Kept(tmp_path, {"quick": True})
+    Kept(tmp_path, {"quick": True})
+    with pytest.raises(InputError, match="other code or other dials"):
+        Kept(tmp_path, {"quick": False})

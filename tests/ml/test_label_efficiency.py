@@ -1,6 +1,7 @@
 """Campaigns of labelling on small clouds of points, where what is right is known."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -193,9 +194,15 @@ def test_the_benchmark_plays_every_setting_with_every_strategy(tmp_path, monkeyp
     own = generate(
         **small, business=0, size=48, seed=9, out=tmp_path / "own", progress=Progress(quiet=True)
     )
-    result = label_efficiency.run(
-        quick=True, seeds=2, progress=Progress(quiet=True), should_stop=never, manifest=own.path
-    )
+    play = partial(
+        label_efficiency.run, quick=True, progress=Progress(quiet=True), should_stop=never,
+        manifest=own.path, keep=tmp_path / "kept",
+    )  # fmt: skip
+    play(seeds=1)
+    result = play(seeds=2)
+    kept = {one.name for one in (tmp_path / "kept").iterdir()}
+    assert kept == {"work.json", "seed-1.json", "seed-2.json"}
+    assert result == play(seeds=2)
     for setting in ("rare", "negatives", "products"):
         figures, ends = result[setting], [0, 10, 21] if setting == "products" else [0, 4, 8]
         assert figures["budget"] == ends[-1]
@@ -247,11 +254,12 @@ def test_a_median_is_none_where_most_campaigns_were_over_before():
     assert {(row["labels to 90%"], row["reached"]) for row in negatives} == {(None, "0 of 3")}
 
 
-def test_a_benchmark_that_reads_no_manifest_refuses_one(tmp_path, capsys):
+@pytest.mark.parametrize("option", ["--manifest", "--keep"])
+def test_a_benchmark_refuses_what_it_does_not_read(option, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["bench", "text", "--manifest", "x", "--json", str(tmp_path / "f.json")])
+        main(["bench", "text", option, "x", "--json", str(tmp_path / "f.json")])
     assert stopped.value.code == 2
-    assert "takes no --manifest" in capsys.readouterr().err
+    assert f"takes no {option}" in capsys.readouterr().err
 
 
 def test_titles_that_are_alike_lie_near_each_other():
