@@ -106,7 +106,10 @@ class Bench:
         self._photos = write_manifest(photos(data, seed), folder)
         sizes = QUICK_WORLD if quick else WORLD
         quiet = Progress(quiet=True)
-        self._world = generate(**sizes, size=112, seed=seed, out=folder / "world", progress=quiet)
+        self._world = generate(
+            **sizes, size=112, seed=seed, out=folder / "world", progress=quiet,
+            should_stop=lambda: False,
+        )  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
         return [*self._detectors(), *self._brand_models()]

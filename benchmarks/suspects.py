@@ -30,7 +30,10 @@ def measure(seed: int) -> dict[str, Any]:
     quiet = Progress(quiet=True)
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as name:
         folder = Path(name)
-        world = generate(**SIZES, size=160, seed=seed, out=folder / "world", progress=quiet)
+        world = generate(
+            **SIZES, size=160, seed=seed, out=folder / "world", progress=quiet,
+            should_stop=lambda: False,
+        )  # fmt: skip
         labels = give_wrong_labels(world, folder / "labels", seed=seed)
         train(
             kind="classifier", manifest=labels.given.path, out=folder / "model",

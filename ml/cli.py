@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ml", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_synth(commands)
+    add_synth(commands, Stop)
     add_bench(commands, Stop)
     add_explain(commands, Stop)
     add_export(commands)

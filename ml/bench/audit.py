@@ -49,7 +49,7 @@ def one_seed(
     with progress.part(0.0, 0.2) as part:
         world = generate(
             **(QUICK if quick else SIZES), pool=extra, audit=extra, size=SIDE, seed=seed,
-            out=folder / "world", progress=part,
+            out=folder / "world", progress=part, should_stop=should_stop,
         )  # fmt: skip
     # Beside `world/`, so that their paths hold.
     sets = {

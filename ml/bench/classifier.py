@@ -79,7 +79,7 @@ class _Bench:
         with progress.part(0.0, 0.1) as part:
             self._world = generate(
                 **sizes, business=0, pool=0, size=112, seed=seed, out=folder / "world",
-                progress=part,
+                progress=part, should_stop=should_stop,
             )  # fmt: skip
 
     def row(self, name: str, model: Artifact) -> dict[str, Any]:

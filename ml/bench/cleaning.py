@@ -63,7 +63,7 @@ def one_seed(
     with progress.part(0.0, 0.1) as part:
         world = generate(
             **(QUICK if quick else SIZES), pool=0, business=0, size=SIDE, seed=seed,
-            out=folder / "world", progress=part,
+            out=folder / "world", progress=part, should_stop=should_stop,
         )  # fmt: skip
     wrong = give_wrong_labels(world, folder, seed=seed)
     epochs = QUICK_EPOCHS if quick else EPOCHS

@@ -37,6 +37,7 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
             world = generate(
                 brands=12, train=0, closed=0, open_=0, business=0, pool=sizes["pool"], size=224,
                 seed=seed, out=Path(folder) / "world", progress=Progress(quiet=True),
+                should_stop=should_stop,
             )  # fmt: skip
             pictures = originals(world)[: sizes["pictures"]]
             by_seed.append(_measure(pictures, sizes["pairs"], seed, part, should_stop))

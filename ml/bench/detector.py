@@ -141,6 +141,7 @@ def _measure(
         world = generate(
             **(QUICK if quick else SIZES), pool=0, size=contest.test_scales[-1],
             seed=FIRST_WORLD + seed - 1, out=folder / "world", progress=part,
+            should_stop=should_stop,
         )  # fmt: skip
     pictures = Pictures.of(world)
     rows, timed = [], []

@@ -75,7 +75,7 @@ def _measure(
     with progress.part(0.0, 0.2) as part:
         world = generate(
             **sizes, open_=0, business=0, pool=0, size=PIXELS, seed=seed,
-            out=folder / "world", progress=part,
+            out=folder / "world", progress=part, should_stop=should_stop,
         )  # fmt: skip
     with progress.part(0.2, 0.9) as part:
         artifact = train(

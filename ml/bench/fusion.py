@@ -112,7 +112,10 @@ def trained_models(
     """A generated world in `folder`, and a model of each kind trained on it."""
     sizes, configs = (QUICK, QUICK_MODELS) if quick else (SIZES, MODELS)
     with progress.part(0.0, 0.12) as part:
-        world = generate(**sizes, pool=0, size=112, seed=seed, out=folder / "world", progress=part)
+        world = generate(
+            **sizes, pool=0, size=112, seed=seed, out=folder / "world", progress=part,
+            should_stop=should_stop,
+        )  # fmt: skip
     artifacts: list[Artifact] = []
     for i, (kind, config) in enumerate(configs.items()):
         with progress.part(0.12 + 0.22 * i, 0.34 + 0.22 * i) as part:

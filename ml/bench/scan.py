@@ -52,7 +52,7 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
         progress.report("draw", 0.5)
         world = generate(
             **WORLD, pool=sizes["images"], size=SIDE, seed=1, out=folder / "world",
-            progress=Progress(quiet=True),
+            progress=Progress(quiet=True), should_stop=should_stop,
         )  # fmt: skip
         paths = image_paths(world, world.rows("pool")["image"].to_pylist())
         progress.report("export", 0.55)

@@ -29,8 +29,9 @@ def run(*, quick: bool, seeds: int, progress: Progress, should_stop: ShouldStop)
         ):
             started = time.perf_counter()
             manifest = generate(
-                **sizes, size=PIXELS, seed=seed, out=Path(folder) / "world", progress=part
-            )
+                **sizes, size=PIXELS, seed=seed, out=Path(folder) / "world", progress=part,
+                should_stop=should_stop,
+            )  # fmt: skip
             seconds = time.perf_counter() - started
         drawn.append(
             {

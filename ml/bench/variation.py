@@ -103,6 +103,7 @@ def _models(
         world = generate(
             brands=sizes["brands"], train=sizes["train"], closed=0, open_=0, business=0, pool=0,
             size=PICTURE, seed=seed, out=folder / "world", progress=part,
+            should_stop=should_stop,
         )  # fmt: skip
     models: dict[str, Predictor] = {}
     for i, (name, config) in enumerate(MODELS.items()):

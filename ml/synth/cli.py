@@ -1,14 +1,19 @@
 """`python -m ml synth …`: draw a generated brand world."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+from ml.models.base import ShouldStop
 from ml.progress import Progress
 from ml.synth.world import generate
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the subcommand `synth`."""
+def add_parser(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    make_stop: Callable[[], ShouldStop],
+) -> None:
+    """Add the subcommand `synth`; `make_stop` starts to listen for the signal to stop."""
     parser = subparsers.add_parser("synth", help="draw a generated brand world with its truth")
     parser.add_argument("--brands", type=int, metavar="N", default=8, help="listed brands")
     parser.add_argument(
@@ -37,10 +42,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--progress", type=Path, metavar="F", help="report there as JSON lines")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=lambda args: run(args, make_stop()))
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, should_stop: ShouldStop) -> int:
     """Draw the world the arguments ask for and print its manifest's path."""
     progress = Progress(file=args.progress)
     try:
@@ -48,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
             brands=args.brands, train=args.train, closed=args.closed, open_=args.open,
             business=args.business, pool=args.open if args.pool is None else args.pool,
             size=args.size, seed=args.seed, out=args.out, progress=progress, audit=args.audit,
+            should_stop=should_stop,
         )  # fmt: skip
     finally:
         progress.close()

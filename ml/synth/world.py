@@ -2,15 +2,18 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ml.errors import InputError
+from ml.errors import Cancelled, InputError
 from ml.files import new_folder
 from ml.manifest import SCHEMA, Manifest, read_manifest, write_manifest
+from ml.models.base import ShouldStop
 from ml.progress import Progress
 from ml.synth.brands import Brand, make_brands
 from ml.synth.commerce import make_merchants
@@ -37,6 +40,7 @@ def generate(
     out: Path,
     progress: Progress,
     audit: int = 0,
+    should_stop: ShouldStop = lambda: False,
 ) -> Manifest:
     """Draw a world into `out` (layout: docs/architecture.md, "A generated world").
 
@@ -52,6 +56,7 @@ def generate(
 
     Raises:
         InputError: a number is out of range, or `out` is not empty.
+        Cancelled: `should_stop` became true; nothing is left.
     """
     counts = {
         "train": train, "detection": train // 3, "variation": train // 3, "pool": pool,
@@ -67,7 +72,7 @@ def generate(
             brands=made,
             merchants=make_merchants(made, seed),
         )
-        _write_world(world, counts, progress)
+        _write_world(world, counts, progress, should_stop)
     return read_manifest(Path(out).resolve())
 
 
@@ -81,12 +86,14 @@ def _check(counts: dict[str, int], *, size: int) -> None:
         raise InputError(f"--size {size}: between {SIZES[0]} and {SIZES[1]} pixels")
 
 
-def _write_world(world: World, counts: dict[str, int], progress: Progress) -> None:
+def _write_world(
+    world: World, counts: dict[str, int], progress: Progress, should_stop: ShouldStop
+) -> None:
     for folder in FOLDERS:
         (world.directory / folder).mkdir(parents=True)
     write_brands(world.brands, directory=world.directory, seed=world.seed)
     write_merchants(world.merchants, world.brands, world.directory)
-    rows = _draw(world, plan_world(world.brands, counts, world.seed), progress)
+    rows = _draw(world, plan_world(world.brands, counts, world.seed), progress, should_stop)
     for folder in FOLDERS:
         of_folder = [row for row in rows if row["source"] == folder]
         write_folder_tables(folder, of_folder, world.directory / folder)
@@ -114,21 +121,30 @@ def plan_world(brands: list[Brand], counts: dict[str, int], seed: int) -> list[P
     ]
 
 
-def _draw(world: World, plans: Sequence[Plan], progress: Progress) -> list[dict[str, Any]]:
+def _draw(
+    world: World, plans: Sequence[Plan], progress: Progress, should_stop: ShouldStop
+) -> list[dict[str, Any]]:
     rows = []
-    for row in _rendered(world, plans):
-        rows.append(row)
-        if len(rows) % 50 == 0 or len(rows) == len(plans):
-            progress.report("drawing", len(rows) / len(plans))
+    with closing(_rendered(world, plans)) as rendered:
+        for row in rendered:
+            if should_stop():
+                raise Cancelled("a world begins anew")
+            rows.append(row)
+            if len(rows) % 50 == 0 or len(rows) == len(plans):
+                progress.report("drawing", len(rows) / len(plans))
     return rows
 
 
-def _rendered(world: World, plans: Sequence[Plan]) -> Iterator[dict[str, Any]]:
+def _rendered(world: World, plans: Sequence[Plan]) -> Generator[dict[str, Any]]:
     workers = min(os.cpu_count() or 1, len(plans) // _PER_PROCESS)
     if workers < 2:
         yield from map(partial(render, world), plans)
         return
     # Spawned, not forked: the parent has Arrow's threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as processes:
+    with ProcessPoolExecutor(
+        workers, mp_context=context,
+        # The parent is asked to stop, and closes this.
+        initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN),
+    ) as processes:  # fmt: skip
         yield from processes.map(partial(render, world), plans, chunksize=25)

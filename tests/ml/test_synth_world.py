@@ -3,12 +3,18 @@
 import argparse
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from ml.artifact import file_sha256
+from ml.cli import EXIT_STOPPED
 from ml.errors import InputError
 from ml.manifest import read_manifest
 from ml.progress import Progress
@@ -200,9 +206,26 @@ def test_a_world_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_world_that_is_stopped_leaves_nothing(tmp_path):
+    """Ctrl-C reaches the drawing processes too."""
+    sizes = ["--train=20000", "--closed=0", "--open=0", "--business=0", "--size=64"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ml", "synth", *sizes, f"--out={tmp_path / 'w'}"],
+        cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not any(tmp_path.rglob("*.jpg")) and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == EXIT_STOPPED
+    assert told.splitlines()[-1] == "stopped; a world begins anew"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_draws_a_world_and_prints_its_manifest(tmp_path, capsys):
     parser = argparse.ArgumentParser()
-    cli.add_parser(parser.add_subparsers())
+    cli.add_parser(parser.add_subparsers(), lambda: lambda: False)
     numbers = {"brands": 2, "train": 6, "closed": 3, "open": 4, "business": 2, "size": 48}
     options = [f"--{name}={number}" for name, number in numbers.items()]
     args = parser.parse_args(["synth", *options, "--out", str(tmp_path / "w")])

@@ -78,7 +78,7 @@ def generated(
     with progress.part(0.0, 0.4) as part:
         world = generate(
             **size.world, business=0, size=size.picture, seed=seed, out=folder / "world",
-            progress=part,
+            progress=part, should_stop=should_stop,
         )  # fmt: skip
     truth = read_manifest(folder / "world" / "truth")
     brands = _brands(world)
