@@ -1,6 +1,7 @@
 """The loop's side of `tests.demo_rows`: releases with reports, rounds, runs, the sync's state."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -90,12 +91,15 @@ def make_releases(rng: random.Random, brands: list[Brand]) -> list[Release]:
             for kind in KINDS
         }  # fmt: skip
         measured = report(rng, brands, level)
-        gate = judge(
-            {
-                kind: Contest(kind=kind, report=own, champion=best and best[kind])
-                for kind, own in measured.items()
-            }
-        )
+        contests = {
+            kind: Contest(kind=kind, report=own, champion=best and best[kind])
+            for kind, own in measured.items()
+        }
+        if best is None:  # a first fusion has to better what it joins
+            contests["fusion"] = replace(
+                contests["fusion"], champion=measured["classifier"], alone="classifier"
+            )
+        gate = judge(contests)
         best = measured if state != "rejected" else best
         release = Release.objects.create(
             number=i + 1, state=state, brands=dataset.brands, **versions,
@@ -211,7 +215,7 @@ def make_runs(releases: list[Release], people: dict[str, User]) -> None:
     )  # fmt: skip
     TrainingRun.objects.create(
         kind="classifier", state="running", trigger="person", requested_by=people["ml_engineer"],
-        progress=0.42, stage="epoch 5 of 12", started_at=now - timedelta(minutes=3),
+        progress=0.42, stage="train", started_at=now - timedelta(minutes=3),
         heartbeat_at=now, machine="train-1", device="cuda:0", **common,
     )  # fmt: skip
 

@@ -61,6 +61,26 @@ STATES = {
     "not_passed": ("red", "✕", gettext_lazy("not passed")),
 }
 
+# What a running job says it is doing, in `ml` and in the platform's own jobs.
+STAGES = {
+    "starting": pgettext_lazy("stage", "starting"),
+    "read images": pgettext_lazy("stage", "read images"),
+    "read titles": pgettext_lazy("stage", "read titles"),
+    "train": pgettext_lazy("stage", "train"),
+    "validate": pgettext_lazy("stage", "validate"),
+    "calibrate": pgettext_lazy("stage", "calibrate"),
+    "score": pgettext_lazy("stage", "score"),
+    "scan": pgettext_lazy("stage", "scan"),
+    "embed": pgettext_lazy("stage", "embed"),
+    "forecast": pgettext_lazy("stage", "forecast"),
+    "compare": pgettext_lazy("stage", "compare"),
+    "explain images": pgettext_lazy("stage", "explain images"),
+    "images": pgettext_lazy("stage", "images"),
+    "pack": pgettext_lazy("stage", "pack"),
+    "taking pictures in": pgettext_lazy("stage", "taking pictures in"),
+    "done": pgettext_lazy("stage", "done"),
+}
+
 # What choices of the models are called on pages.
 WORDS = {
     "scan": pgettext_lazy("step", "scan"),

@@ -10,7 +10,7 @@ from active_learning import fusions, promotion, rounds
 from active_learning.models import EmbeddingRun, Release, Round, RoundStep
 from active_learning.selectors import rounds as selectors
 from active_learning.selectors import training
-from active_learning.selectors.graph import columns, round_graph, run_graph
+from active_learning.selectors.graph import Node, columns, round_graph, run_graph
 from active_learning.sentences import sentence
 from annotation.models import EmbeddingSpace
 from tests.active_learning.factories import (
@@ -21,6 +21,7 @@ from tests.active_learning.factories import (
     ScanFactory,
     TrainingRunFactory,
 )
+from webapp.templatetags.graph import loop_graph
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -187,3 +188,17 @@ def test_a_mixed_release_counts_as_the_promotion_of_what_passed():
     node = graph(round_)["promote"]
     assert (node.state, node.detail) == ("promoted", f"release {mixed.number}")
     assert Release.objects.get(state="champion") == mixed
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        ("10 images", "✓ succeeded · 10 images"),
+        ("100 images", "✓ succeeded · 100 imag…"),
+        ("一百张图片", "✓ succeeded · 一百张图…"),
+    ],
+)
+def test_words_that_do_not_fit_into_a_node_are_cut_by_their_width(detail, shown):
+    node = Node("scan", "scan of the pool", state="succeeded", detail=detail)
+    (drawn,) = loop_graph([node], "round 1")["nodes"]
+    assert drawn["words"] == shown

@@ -2,13 +2,37 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
 from webapp import translations
+from webapp.templatetags.touchstone import span, stage
 
 
 def test_the_pages_say_in_chinese_all_they_say_in_english(capsys):
     call_command("check_translations")
     assert "texts are in Chinese too" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        (0.4, "0 s", "0 秒"),
+        (61, "1 min 1 s", "1 分钟 1 秒"),
+        (3600, "1 h", "1 小时"),
+        (90_000, "1 d 1 h", "1 天 1 小时"),
+        (11 * 86_400 + 7_200, "11 d", "11 天"),
+    ],
+)
+def test_a_length_of_time_is_told_in_two_units_of_the_pages_language(seconds, english, chinese):
+    assert span(seconds) == english
+    with override("zh-hans"):
+        assert span(seconds) == chinese
+
+
+def test_what_a_job_is_doing_is_told_in_the_pages_language_where_it_has_words():
+    with override("zh-hans"):
+        assert stage("read images") == "读取图片"
+        assert stage("something new") == "something new"
 
 
 @pytest.fixture

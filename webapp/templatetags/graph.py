@@ -1,14 +1,15 @@
 """The graph of the loop, drawn by the server."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
 
 from django import template
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from active_learning.selectors.graph import Node, columns
-from webapp.templatetags.touchstone import elapsed, took
+from webapp.templatetags.touchstone import elapsed, stage, took
 from webapp.words import STATES
 
 register = template.Library()
@@ -18,7 +19,7 @@ WIDTH, HEIGHT = 176, 60  # of a node
 STEP, DROP = 200, 76  # from a node to the next, and to the one below
 BAND = 34  # between two lines of columns, where the way back runs
 EDGE = 14  # at either side, for the same
-LETTERS = 24  # of a line of text in a node
+LETTERS = 23  # of a line of text in a node, a Chinese one counted twice
 
 
 @register.inclusion_tag("partials/graph.html")
@@ -60,7 +61,7 @@ def _edge(start: tuple[int, int], end: tuple[int, int], tops: Sequence[int]) -> 
 
 def _drawn(node: Node, x: int, y: int) -> dict[str, Any]:
     tone, sign, word = STATES.get(node.state, ("grey", "·", node.state))
-    words = f"{sign} {word}" + (f" · {node.detail}" if node.detail else "")
+    words = f"{sign} {word}" + (f" · {stage(node.detail)}" if node.detail else "")
     began = node.started or node.finished
     when = elapsed(began) if began else ""
     if node.started:
@@ -68,5 +69,13 @@ def _drawn(node: Node, x: int, y: int) -> dict[str, Any]:
     return {
         "x": x, "y": y, "width": WIDTH, "height": HEIGHT, "tone": tone,
         "word": word, "title": node.title, "page": node.page, "error": node.error, "when": when,
-        "name": Truncator(node.title).chars(LETTERS), "words": Truncator(words).chars(LETTERS),
+        "name": _fitted(node.title), "words": _fitted(words),
     }  # fmt: skip
+
+
+def _fitted(text: str) -> str:
+    """As much of it as fits into a node, with an ellipsis where that is not all."""
+    ends = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in text))
+    if not ends or ends[-1] <= LETTERS:
+        return text
+    return text[: sum(end < LETTERS for end in ends)] + "…"

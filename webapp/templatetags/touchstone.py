@@ -16,11 +16,22 @@ from active_learning.measures import Figure
 from active_learning.selectors.job_queue import QUEUE_NAMES
 from active_learning.sentences import in_words
 from annotation.files import signed_url
-from webapp.words import STATES, WORDS
+from webapp.words import STAGES, STATES, WORDS
 
 register = template.Library()
 
-UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+UNITS = (
+    (86400, gettext_lazy("%(n)d d")),
+    (3600, gettext_lazy("%(n)d h")),
+    (60, gettext_lazy("%(n)d min")),
+    (1, gettext_lazy("%(n)d s")),
+)
+
+
+@register.filter
+def stage(value: str) -> str:
+    """What a job is doing, as pages call it; its own words where they have none for it."""
+    return str(STAGES.get(value, value))
 
 
 @register.filter
@@ -77,12 +88,13 @@ def span(seconds: float) -> str:
     for position, (size, unit) in enumerate(UNITS):
         if seconds >= size:
             whole, rest = divmod(seconds, size)
+            words = unit % {"n": whole}
             if whole < 10 and position + 1 < len(UNITS):
                 smaller, name = UNITS[position + 1]
                 if rest // smaller:
-                    return f"{whole} {unit} {rest // smaller} {name}"
-            return f"{whole} {unit}"
-    return "0 s"
+                    return f"{words} {name % {'n': rest // smaller}}"
+            return words
+    return UNITS[-1][1] % {"n": 0}
 
 
 @register.simple_tag
