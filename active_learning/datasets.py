@@ -12,7 +12,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from active_learning import lineage, manifests
 from active_learning.dataset_changes import changes_since
 from active_learning.manifests import Known, Listed
-from active_learning.models import DatasetVersion, ModelKind, Selection
+from active_learning.models import DatasetCoverage, DatasetVersion, ModelKind, Selection
 from active_learning.rightness import LeftOut
 from annotation.models import Consensus, Flag, Image, Label, Task
 from annotation.models.image import LEARNED_SPLITS, TRAINING_SPLITS
@@ -28,7 +28,7 @@ def freeze_dataset() -> DatasetVersion:
     often wrong; which and why is kept.
 
     The same labels give the same version, whoever asks and however often; its lineage is that of
-    the first time.
+    the first time. Labels that changed nothing are covered by it from then on.
     """
     # Taken first: a label that lands while the images are read may be in, and counts as new.
     labels_until = Label.objects.aggregate(last=Max("pk"))["last"] or 0
@@ -42,6 +42,10 @@ def freeze_dataset() -> DatasetVersion:
 
     manifest = manifests.build(_training_images(), to_row, with_labels=True)
     version = DatasetVersion.objects.filter(sha256=manifest.sha256).first()
+    if version is not None:
+        DatasetCoverage.objects.update_or_create(
+            dataset=version, defaults={"labels_until": labels_until}
+        )
     return version or _create(manifest, origins.table(), labels_until, left_out.as_json())
 
 

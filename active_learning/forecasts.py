@@ -37,12 +37,14 @@ def request_forecast(*, config: dict | None = None, by: User | None = None) -> F
     release = champion()
     if release is None:
         raise ForecastError(_("There is no champion yet: the first round asks nobody."))
+    rounds.check_focus(config, release=release)
     chosen = _chosen(config, release, _scan_of(release, by))
     asked = [row.task.image_id for row in chosen if row.task.kind == Task.Kind.BRAND]
     files = {}
     if release.classifier is not None and asked:
         files = {
-            "known": datasets.training_manifest(),
+            # A suspected label is of the training material: what is asked is not known as well.
+            "known": datasets.training_manifest(without=asked),
             "chosen": datasets.image_manifest(image_ids=asked),
             "test": datasets.evaluation_manifest(),
         }

@@ -68,6 +68,9 @@ def select(round_: Round) -> dict:
             round_=round_, release=scan.release, scanned=scans.scan_table(scan)
         )
         with transaction.atomic():
+            # Choosing takes long: whoever cancelled the round meanwhile has withdrawn its tasks.
+            if Round.objects.select_for_update().get(pk=round_.pk).state != Round.State.RUNNING:
+                raise Waiting("nothing: it was cancelled while its tasks were chosen")
             create_tasks(tasks=[choice.task for choice in chosen])
             written = set(
                 Task.objects.filter(pk__in=[choice.task.pk for choice in chosen]).values_list(

@@ -6,6 +6,8 @@ round that was killed anywhere goes on at the next call, which the beat sweep ma
 """
 
 import logging
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +36,33 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "focus": [],
     "most_per_brand": None,
     "collect_seconds": None,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+# What a dial may be at all; what it may say is checked after that.
+SHAPES: dict[str, Callable[[Any], bool]] = {
+    "budget": lambda value: isinstance(value, dict),
+    "mix": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "focus": _are_words,
+    "models": _are_words,
+    "most_per_brand": lambda value: value is None or (_is_whole(value) and value > 0),
+    "collect_seconds": lambda value: value is None or (_is_number(value) and value > 0),
+    "seed": lambda value: _is_whole(value) and 0 <= value < 2**31,
+    "train": lambda value: (
+        isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
+    ),
 }
 
 
@@ -76,6 +105,8 @@ def open_round(
     """
     config = full_config(config)
     champion = Release.objects.filter(state=Release.State.CHAMPION).first()
+    if asking and (release := scanner or champion):
+        check_focus(config, release=release)
     number = next_number(release=champion)
     try:
         with transaction.atomic():
@@ -90,7 +121,7 @@ def open_round(
                 RoundStep(round=round_, name=name, position=position)
                 for position, name in enumerate(WHOLE if champion and asking else COLD_START)
             )
-    except IntegrityError as error:
+    except IntegrityError as error:  # of the number too, where two are opened at once
         raise RoundRunning(_("A round is running: let it end or cancel it first.")) from error
     enqueue(round_id=round_.pk)
     return round_
@@ -112,8 +143,13 @@ def full_config(config: dict | None) -> dict:
     unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train", "models"}
     if unknown:
         raise RoundError(_("There is no setting “%(name)s”.") % {"name": sorted(unknown)[0]})
+    for name, value in config.items():
+        if not SHAPES[name](value):
+            raise RoundError(
+                _("%(dial)s: “%(text)s” makes no sense.") % {"dial": name, "text": value}
+            )
     for kind, budget in config["budget"].items():
-        if kind not in DEFAULT_CONFIG["budget"] or not isinstance(budget, int) or budget < 0:
+        if kind not in DEFAULT_CONFIG["budget"] or not _is_whole(budget) or budget < 0:
             raise RoundError(
                 _("Budget of %(kind)s: “%(text)s” is not a number of tasks.")
                 % {"kind": _(kind), "text": budget}
@@ -123,12 +159,22 @@ def full_config(config: dict | None) -> dict:
         raise RoundError(_("There is no strategy “%(name)s”.") % {"name": sorted(unknown)[0]})
     if any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.000001:
         raise RoundError(_("The shares of the mix must not be negative nor exceed 1 together."))
-    if unknown := set(config.get("models", ())) - set(TRAINED_ALONE):
+    if unknown := {*config.get("models", ()), *config.get("train", ())} - set(TRAINED_ALONE):
         raise RoundError(_("There is no model “%(name)s”.") % {"name": sorted(unknown)[0]})
-    most = config["most_per_brand"]
-    if most is not None and (not isinstance(most, int) or most < 1):
-        raise RoundError(_("At most “%(text)s” of one brand is not a number.") % {"text": most})
     return config
+
+
+def check_focus(config: dict, *, release: Release) -> None:
+    """That the release knows the brands a round is about: of others its scan says nothing.
+
+    Raises:
+        RoundError: names the first that it does not know.
+    """
+    if unknown := set(config["focus"]) - set(release.brands):
+        raise RoundError(
+            _("%(release)s does not know “%(brand)s”: a new brand begins with a cold start.")
+            % {"release": release, "brand": min(unknown)}
+        )
 
 
 def cancel_round(*, round_: Round, by: User | None = None) -> None:
@@ -137,12 +183,13 @@ def cancel_round(*, round_: Round, by: User | None = None) -> None:
     Raises:
         RoundError: it is not running.
     """
-    changed = Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
-        state=Round.State.CANCELLED, finished_at=timezone.now()
-    )
-    if not changed:
-        raise RoundError(_("Only a running round can be cancelled."))
-    withdraw_tasks(task_ids=list(round_.selections.values_list("task_id", flat=True)))
+    with transaction.atomic():  # while tasks are being written for it, this waits for them
+        changed = Round.objects.filter(pk=round_.pk, state=Round.State.RUNNING).update(
+            state=Round.State.CANCELLED, finished_at=timezone.now()
+        )
+        if not changed:
+            raise RoundError(_("Only a running round can be cancelled."))
+        withdraw_tasks(task_ids=list(round_.selections.values_list("task_id", flat=True)))
     logger.info("round %s cancelled by %s", round_.number, by)
 
 

@@ -11,6 +11,7 @@ from active_learning.contests import NotEvaluated, Versions, versions_of
 from active_learning.evaluations import report_of, request_evaluation
 from active_learning.gates import judge, verdict_in_words
 from active_learning.models import Evaluation, JobState, Release
+from active_learning.scans import ENDED_BADLY
 from active_learning.sentences import sentence
 from ml.manifest import read_manifest
 
@@ -22,14 +23,19 @@ def settle(*, candidate: Release) -> Release | None:
 
     Settled before: nothing happens again.
 
+    Where the champion's evaluation, which it is to be compared with, failed or was cancelled, the
+    candidate is turned down: to ask for it again would hardly end otherwise.
+
     Raises:
         NotEvaluated: the reports to compare are not there (the champion's has been asked for), or
             it is in shadow.
     """
-    _request_missing_report(candidate)
     candidate.refresh_from_db()
     before = promotion.champion()
     if candidate.state != Release.State.CANDIDATE:
+        return before
+    if why := _request_missing_report(candidate, before):
+        promotion.reject(release=candidate, why=why)
         return before
     shadows.wait_for(candidate)
     verdicts = shadows.judged(candidate, before, judge(contests.prepare(candidate, before)))
@@ -63,12 +69,22 @@ def settle(*, candidate: Release) -> Release | None:
         return promotion.promote(release=mixed, by=None, why=why)
 
 
-def _request_missing_report(candidate: Release) -> None:
-    evaluation, live = contests.last_evaluation(candidate), promotion.champion()
-    if candidate.state != Release.State.CANDIDATE or evaluation is None or live is None:
-        return
-    if report_of(release=live, manifest_sha256=evaluation.manifest_sha256) is None:
+def _request_missing_report(candidate: Release, live: Release | None) -> str:
+    """Ask for the champion's evaluation on the candidate's test sets, where it is missing. Returns
+    why there will be none, where it ended badly."""
+    evaluation = contests.last_evaluation(candidate)
+    if evaluation is None or live is None:
+        return ""
+    sha256 = evaluation.manifest_sha256
+    if report_of(release=live, manifest_sha256=sha256) is not None:
+        return ""
+    asked_for = evaluation.created_at  # what ended badly before may end well now
+    last = live.evaluations.filter(manifest_sha256=sha256, created_at__gte=asked_for).first()
+    if last is None:
         request_evaluation(release=live, manifest=read_manifest(evaluation.manifest))
+    elif last.state in ENDED_BADLY:
+        return f"the evaluation of the champion, {live}, {last.state}: {last.error}".rstrip(": ")
+    return ""
 
 
 def _mix(

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from celery.schedules import crontab
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from active_learning import contests, datasets, fusing, fusions, promotion, settling, training
@@ -64,25 +65,30 @@ class Plan:
 @dataclass
 class _News:
     """Trusted answers that the kind's last run did not have: how many, the most of one brand, and
-    when the first and the last of them were decided."""
+    when the first and the last of them were decided; and the highest label id that decided one."""
 
     count: int = 0
     brand: str = ""
     of_brand: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    until: int = 0
 
 
 def plan_triggers() -> list[Plan]:
     """For each model, whether new labels ask for a training, and why (not); for the fusion whether
     the champion's other models do. Changes nothing."""
+    of_kind = TrainingRun.objects.filter(kind=OuterRef("kind")).order_by().values("kind")
     last_runs = {
         run.kind: run
-        for run in TrainingRun.objects.select_related("dataset")
-        .order_by("kind", "-pk")
+        for run in TrainingRun.objects.order_by("kind", "-pk")
         .distinct("kind")
+        .annotate(
+            trained_until=of_kind.annotate(until=Max(covered_until("dataset__"))).values("until")
+        )
     }
-    news, obstacles = _news(last_runs), _obstacles()
+    news = _news({kind: run.trained_until for kind, run in last_runs.items()})
+    obstacles = _obstacles(news)
     plans = [_plan(kind, news[kind], last_runs.get(kind), obstacles.get(kind)) for kind in TEACHES]
     return [*plans, _plan_fusion(obstacles.get(ModelKind.FUSION))]
 
@@ -145,13 +151,17 @@ def _is_scheduled(last_run: TrainingRun | None) -> bool:
     return last_run is None or schedule.is_due(last_run.created_at).is_due
 
 
-def _news(last_runs: Mapping[str, TrainingRun]) -> dict[str, _News]:
-    """By kind, trusted answers decided since the dataset of its last run. A run that failed counts:
-    the same labels would fail again, and a person can have it resumed."""
+def _news(trained_until: Mapping[str, int]) -> dict[str, _News]:
+    """By kind, trusted answers decided since what it was trained on. A run that failed counts: the
+    same labels would fail again, and a person can have it resumed."""
     return {
-        kind: _news_since(teaches, last_runs[kind].dataset.labels_until if kind in last_runs else 0)
-        for kind, teaches in TEACHES.items()
+        kind: _news_since(teaches, trained_until.get(kind, 0)) for kind, teaches in TEACHES.items()
     }
+
+
+def covered_until(of: str = "") -> Coalesce:
+    """The highest label id that a dataset (`of`: the way to it) covers."""
+    return Coalesce(f"{of}coverage__labels_until", f"{of}labels_until")
 
 
 def _news_since(teaches: str, until: int) -> _News:
@@ -159,20 +169,26 @@ def _news_since(teaches: str, until: int) -> _News:
     rows = Consensus.objects.filter(
         kind=teaches, decided_by_id__gt=until, trusted=True, image__split__in=LEARNED_SPLITS
     )
-    for brand, count, first, last in (
+    for brand, count, first, last, decided_by in (
         rows.values_list("brand__key")
-        .annotate(n=Count("pk"), first=Min("updated_at"), last=Max("updated_at"))
+        .annotate(
+            n=Count("pk"),
+            first=Min("updated_at"),
+            last=Max("updated_at"),
+            until=Max("decided_by_id"),
+        )
         .order_by("brand__key")
     ):
         news.count += count
         news.first = min(news.first or first, first)
         news.last = max(news.last or last, last)
+        news.until = max(news.until, decided_by)
         if brand and count > news.of_brand:
             news.brand, news.of_brand = brand, count
     return news
 
 
-def _obstacles() -> dict[str, Sentence]:
+def _obstacles(news: Mapping[str, _News]) -> dict[str, Sentence]:
     """By kind, what stands against a training, where anything does."""
     if promotion.champion() is None:
         no_champion = sentence("no champion yet: a cold start comes first")
@@ -181,9 +197,17 @@ def _obstacles() -> dict[str, Sentence]:
     if _round_trains():
         round_trains = sentence("the running round is about to train it")
         found = dict.fromkeys(ModelKind.values, round_trains)
-    newest = DatasetVersion.objects.order_by("-pk").first()
-    if newest is None or not datasets.has_material(newest, ModelKind.TEXT):
-        found[ModelKind.TEXT] = sentence("too few titles to train it on")
+    newest = (
+        DatasetVersion.objects.annotate(until=covered_until()).order_by("-until", "-pk").first()
+    )
+    for kind in TEACHES:
+        if newest is not None and datasets.has_material(newest, kind):
+            continue
+        if kind == ModelKind.TEXT:
+            found[kind] = sentence("too few titles to train it on")
+        # What came since may be what it lacked: only a dataset that covers it can tell.
+        elif newest is not None and newest.until >= news[kind].until:
+            found[kind] = sentence("the dataset has too little to train it on")
     active = TrainingRun.objects.filter(state__in=ACTIVE).values_list("kind", flat=True)
     return found | dict.fromkeys(active, sentence("it is being trained"))
 

@@ -13,6 +13,7 @@ from active_learning.job_files import read_json
 from active_learning.models import Forecast, JobState, Release, Round, Selection, Worth
 from active_learning.supervision import supervise
 from annotation.models import Task
+from ml.acquisition import SUSPECTED
 from ml.manifest import Manifest
 
 REPORT = "report.json"
@@ -26,7 +27,8 @@ def request_worth(*, round_: Round) -> Worth | None:
     if not _has_classifier(round_.champion) or Worth.objects.filter(round=round_).exists():
         return None
     control = _answered(round_).filter(strategy="random_control")
-    chosen = _answered(round_).exclude(strategy__in=RANDOM)
+    # What labels were suspected of, the classifier has learned from; the control it has never seen.
+    chosen = _answered(round_).exclude(strategy__in=(*RANDOM, SUSPECTED))
     arms = {name: _images(rows) for name, rows in (("chosen", chosen), ("control", control))}
     if min(map(len, arms.values())) < LEAST:
         return None

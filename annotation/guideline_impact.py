@@ -32,6 +32,7 @@ from annotation.guidelines import GuidelineError, publish_guideline, published_g
 from annotation.models import Assignment, Brand, GuidelineVersion, Label, Task
 from annotation.opinions import ASKED_AGAIN, IN_FORCE
 from annotation.selectors.effort import Effort, effort
+from annotation.signals import tasks_renewed
 from annotation.tasking import OPEN, create_tasks, withdraw_tasks
 
 NAMESPACE = uuid.UUID("0f7f2a6c-9f5b-4a3e-8f0e-5a7d6b1f3c21")
@@ -155,8 +156,9 @@ def publish_with_impact(
         again = list(_asked_again(now, brand, older, found)) if requeue and found else []
         # Settled before the row is closed for good; tasks that show the old version go first, so
         # that none of them is in the way of one that asks again.
-        renewed = _renewed(older) if found else []
-        queued = sum(create_tasks(tasks=tasks) for tasks in (again, renewed))
+        renewed = _renewed(older) if found else {}
+        queued = sum(create_tasks(tasks=tasks) for tasks in (again, [*renewed.values()]))
+        tasks_renewed.send(sender=Task, anew={pk: task.pk for pk, task in renewed.items()})
         now.impact = {
             "labels": impact.labels,
             "doubted": impact.doubted,
@@ -287,13 +289,13 @@ def _handed_out(older: dict[int, int]) -> QuerySet[Task]:
     )
 
 
-def _renewed(older: dict[int, int]) -> list[Task]:
-    """Withdraw what `_handed_out` finds; returns the same questions as new tasks. A task in Label
-    Studio is never changed under a labeler's eyes."""
+def _renewed(older: dict[int, int]) -> dict[uuid.UUID, Task]:
+    """Withdraw what `_handed_out` finds; returns the same questions as new tasks, by the id of the
+    old. A task in Label Studio is never changed under a labeler's eyes."""
     tasks = list(_handed_out(older).select_for_update(of=("self",)))
     withdraw_tasks(task_ids=[task.pk for task in tasks])
-    return [
-        Task(
+    return {
+        task.pk: Task(
             id=uuid.uuid5(NAMESPACE, f"renewed/{task.pk}"),
             image_id=task.image_id,
             kind=task.kind,
@@ -306,4 +308,4 @@ def _renewed(older: dict[int, int]) -> list[Task]:
             note=task.note,
         )
         for task in tasks
-    ]
+    }

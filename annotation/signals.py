@@ -4,3 +4,5 @@ from django.dispatch import Signal
 
 tasks_pushed = Signal()  # some tasks are before people now
 answers_taken = Signal()  # some answers of people may be labels now
+# Within the transaction that puts them in the place of withdrawn ones; `anew`: their ids, by those.
+tasks_renewed = Signal()

@@ -1,7 +1,7 @@
 """The nouns of the loop, one module each."""
 
 from active_learning.models.coldstarts import ColdStart
-from active_learning.models.dataset import DatasetVersion
+from active_learning.models.dataset import DatasetCoverage, DatasetVersion
 from active_learning.models.forecasts import Forecast, Worth
 from active_learning.models.jobs import (
     DatasetExport,
@@ -29,6 +29,7 @@ __all__ = [
     "TRAINED_ALONE",
     "Alert",
     "ColdStart",
+    "DatasetCoverage",
     "DatasetExport",
     "DatasetVersion",
     "Delivery",

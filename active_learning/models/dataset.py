@@ -41,3 +41,16 @@ class DatasetVersion(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+
+class DatasetCoverage(models.Model):
+    """Up to which label a dataset version says all that is known, where labels that came after it
+    was frozen changed nothing. Beside the version, which never changes."""
+
+    dataset = models.OneToOneField(
+        DatasetVersion, on_delete=models.PROTECT, primary_key=True, related_name="coverage"
+    )
+    labels_until = models.BigIntegerField(help_text="highest label id")
+
+    def __str__(self) -> str:
+        return f"{self.dataset} until label {self.labels_until}"

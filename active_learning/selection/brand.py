@@ -30,7 +30,10 @@ RARE = 50  # trusted images; of a brand with more the classifier needs no help t
 def brand_tasks(
     round_: Round, pool: Scanned, budget: int, *, mix: Mapping[str, float]
 ) -> list[Selection]:
-    """Tasks on the pool by the strategies of `mix` (shares of the budget)."""
+    """Tasks on the pool by the strategies of `mix` (shares of the budget); none where no classifier
+    has scanned it."""
+    if not pool.has("classifier_none"):
+        return []
     hits, draws = probe_counts()
     focus = [pool.brands.index(key) for key in round_.config["focus"] if key in pool.brands]
     scored = ScoredPool(
@@ -91,7 +94,7 @@ def _others(pool: Scanned) -> dict[str, TopScores]:
 
 def _rare_positives(pool: Scanned) -> KnownPositives | None:
     """Images with a trusted answer for a brand of which there are few, as far as the release's
-    classifier has embedded them."""
+    classifier has embedded them; None where there are none."""
     classifier = pool.release.classifier
     if classifier is None:
         return None
@@ -107,7 +110,9 @@ def _rare_positives(pool: Scanned) -> KnownPositives | None:
             image__consensus__in=trusted.filter(brand__key__in=rare),
         ).values_list("vector", "image__consensus__brand__key")
     )
+    if not rows:
+        return None
     return KnownPositives(
-        looks=np.array([vector for vector, _ in rows], np.float32).reshape(len(rows), -1),
+        looks=np.array([vector for vector, _ in rows], np.float32),
         brands=np.array([pool.brands.index(key) for _, key in rows], int),
     )

@@ -19,13 +19,15 @@ BLIND_SHARE = 0.1
 
 
 def proposal_for(pool: Scanned, row: int) -> dict:
-    """What the champion thinks of an image, for the task's keys and its pre-annotation."""
+    """What the champion thinks of an image, for the task's keys and its pre-annotation; a champion
+    without a classifier thinks of no answer."""
     candidates = [pool.brands[place] for place in pool.top[row] if place != NO_BRAND]
-    score = float(pool.scores[row, 0]) if candidates else 0.0
-    none = float(pool.column("classifier_none")[row])
+    score, answer = float(pool.scores[row, 0]) if candidates else 0.0, ""
+    if pool.has("classifier_none"):
+        answer = "none" if pool.column("classifier_none")[row] >= score else "brand"
     proposal = {
         "candidates": candidates,
-        "answer": "none" if none >= score else "brand",
+        "answer": answer,
         "brand": candidates[0] if candidates else None,
         "score": round(score, 4),
         "boxes": best_boxes(pool.boxes(row)),

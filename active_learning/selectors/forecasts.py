@@ -72,9 +72,8 @@ def outcomes(*, round_: Round | None) -> dict[str, float]:
     of both ("" as the key); empty before its candidate is measured."""
     if round_ is None or round_.champion is None or round_.candidate is None:
         return {}
-    ids = [round_.champion.pk, round_.candidate.pk]
-    reports = registry.latest_reports(release_ids=ids)
-    before, after = (brand_recalls(reports.get(pk, {}), ModelKind.CLASSIFIER) for pk in ids)
+    reports = registry.reports_together(before=round_.champion, after=round_.candidate)
+    before, after = (brand_recalls(report, ModelKind.CLASSIFIER) for report in reports)
     shared = before.keys() & after.keys()
     found = {key: after[key].value - before[key].value for key in shared}
     if found:

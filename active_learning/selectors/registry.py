@@ -1,9 +1,11 @@
 """Model versions, releases, their figures and their history."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from active_learning.comparing import measured_together
 from active_learning.models import (
     Evaluation,
     JobState,
@@ -32,6 +34,18 @@ def latest_reports(*, release_ids: Iterable[int]) -> dict[int, dict]:
     """The last finished evaluation's report, by release."""
     rows = Evaluation.objects.filter(release__in=set(release_ids), state=JobState.SUCCEEDED)
     return dict(rows.order_by("pk").values_list("release_id", "report"))
+
+
+def reports_together(
+    *, before: Release | None, after: Release | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of two releases, on the same test sets: the sets change as more is known. Where they were
+    never measured on the same, the latter's last report, and nothing of the former."""
+    measured = measured_together(a=before, b=after) if before and after else None
+    if measured is not None:
+        return measured.a.report, measured.b.report
+    last = latest_reports(release_ids=[after.pk]) if after else {}
+    return {}, last.get(after.pk, {}) if after else {}
 
 
 def champions_history() -> list[Evaluation]:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,6 +16,7 @@ from active_learning import forecasts as verbs
 from active_learning import jobs
 from active_learning.filters import STRATEGIES
 from active_learning.models import Forecast
+from active_learning.promotion import champion
 from active_learning.rounds import DEFAULT_CONFIG, RoundError
 from active_learning.selectors import forecasts as selectors
 from active_learning.views.acting import act
@@ -44,9 +46,16 @@ def forecast_list(request: PageRequest) -> HttpResponse:
         "mix": [
             (name, words[name], round(100 * DEFAULT_CONFIG["mix"].get(name, 0))) for name in MIXED
         ],
-        "brands": Brand.objects.filter(state=Brand.State.LISTED).order_by("name_en"),
+        "brands": _brands(),
     }
     return render(request, "forecasts/list.html", context)
+
+
+def _brands() -> QuerySet[Brand]:
+    """Those that a round can be about: the champion knows them."""
+    live = champion()
+    listed = Brand.objects.filter(state=Brand.State.LISTED, key__in=live.brands if live else ())
+    return listed.order_by("name_en")
 
 
 @require_POST

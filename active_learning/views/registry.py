@@ -65,10 +65,7 @@ def release_detail(request: PageRequest, number: int) -> HttpResponse:
     release = get_object_or_404(selectors.releases(), number=number)
     champion = selectors.champion()
     other = _compared_with(release, champion)
-    pair = [row.pk for row in (release, other) if row]
-    reports = selectors.latest_reports(release_ids=pair)
-    report = reports.get(release.pk, {})
-    before = reports.get(other.pk, {}) if other else {}
+    before, report = selectors.reports_together(before=other, after=release)
     kinds = [kind for kind in ModelKind.values if brand_recalls(report, kind)]
     context = {
         "release": release,

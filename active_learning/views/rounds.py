@@ -131,9 +131,8 @@ def _comparison(round_: Round) -> list[dict]:
     """Before and after, a row a model; empty before the candidate is measured."""
     if round_.candidate is None:
         return []
-    ids = [release.pk if release else 0 for release in (round_.champion, round_.candidate)]
-    reports = registry.latest_reports(release_ids=ids)
-    before, after = (figures(reports.get(pk, {})) for pk in ids)
+    reports = registry.reports_together(before=round_.champion, after=round_.candidate)
+    before, after = (figures(report) for report in reports)
     return [
         {
             "kind": kind.label,

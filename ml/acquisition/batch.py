@@ -92,6 +92,7 @@ class Batch:
                 break
             found += self._choose(items, ranking, room - len(found), left)
             values[items] = -np.inf
+            values[~self.is_free()] = -np.inf  # what else is of the chosen ones' groups
             size *= 2
         return found
 

@@ -31,13 +31,13 @@ class Changes:
     def report(self) -> dict[str, Any]:
         """`{"recall": figures, "precision": figures, "brands": {key: {"recall", "precision"}}}`;
         figures are `{"before", "after", "change", "low", "high"}`, or None where a brand has no
-        closed images or too few flags."""
+        closed images or too few flags. The overall ones are means over the brands of which both
+        heads tell something, in each draw: else brands that one head flags more would shift it."""
         before, after = np.stack(self._before), np.stack(self._after)
+        both = ~np.isnan(before) & ~np.isnan(after)
         names = ("recall", "precision")
         report: dict[str, Any] = {
-            name: _figures(np.nanmean(before[:, i], axis=1), np.nanmean(after[:, i], axis=1))
-            if (~np.isnan(before[:, i]) & ~np.isnan(after[:, i])).any()
-            else None
+            name: _figures(_mean(before[:, i], both[:, i]), _mean(after[:, i], both[:, i]))
             for i, name in enumerate(names)
         }
         report["brands"] = {
@@ -74,6 +74,13 @@ def _share(
     """(count,) of each brand's rows, weighted; NaN where they weigh less than `least`."""
     sums = [np.bincount(brand, weights=w, minlength=count + 1)[:count] for w in (part, whole)]
     return np.where(sums[1] >= least, sums[0] / np.maximum(sums[1], 1), np.nan)
+
+
+def _mean(figures: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) over each row's known ones; NaN where there is none."""
+    counts = known.sum(axis=1)
+    sums = np.where(known, figures, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
 def _figures(before: np.ndarray, after: np.ndarray) -> dict[str, float] | None:

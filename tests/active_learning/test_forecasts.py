@@ -149,6 +149,24 @@ def test_without_brand_questions_there_is_nothing_to_forecast(scan):
     assert selectors.changes(report={}, items={}, outcome={}) == []
 
 
+def test_a_suspected_label_that_is_asked_about_is_not_known_as_well(scan, images, monkeypatch):
+    image = Image.objects.filter(split="train").first()
+    task = Task(image=image, kind="brand", strategy="suspected_label")
+    chosen = [Selection(task=task, strategy="suspected_label", score=1, rank=1)]
+    monkeypatch.setattr(forecasts.selection, "choose", lambda **_: chosen)
+    files = forecasts.request_forecast(config=CONFIG).files
+    known, asked = (
+        set(read_manifest(files[name]).table["sha256"].to_pylist()) for name in ("known", "chosen")
+    )
+    assert asked == {image.sha256}
+    assert not known & asked
+
+
+def test_a_preview_cannot_be_about_a_brand_that_the_champion_does_not_know(scan):
+    with pytest.raises(rounds.RoundError, match="does not know “newcomer”"):
+        forecasts.request_forecast(config=CONFIG | {"focus": ["newcomer"]})
+
+
 def answered(round_, images):
     for choice in Selection.objects.filter(round=round_).select_related("task__image"):
         brand = images[choice.task.image_id]
@@ -163,6 +181,10 @@ def test_what_chosen_labels_bought_over_random_ones_is_measured_once(scan, image
     Selection.objects.filter(round=round_, rank__gt=6).update(strategy="uncertain")
     assert worth.request_worth(round_=round_) is None, "nothing is answered yet"
     answered(round_, images)
+    chosen = Selection.objects.filter(round=round_, strategy="uncertain")
+    chosen.update(strategy="suspected_label")
+    assert worth.request_worth(round_=round_) is None, "of these the champion has learned"
+    Selection.objects.filter(round=round_, strategy="suspected_label").update(strategy="uncertain")
     asked = worth.request_worth(round_=round_)
     assert worth.request_worth(round_=round_) is None, "asked for once"
     known = set(read_manifest(asked.files["known"]).table["sha256"].to_pylist())
@@ -191,7 +213,9 @@ def test_the_outcome_is_held_beside_the_forecast(scan, champion):
             release=release, state="succeeded",
             report={"classifier": {"closed": {"mean_recall": recall, "per_brand": per_brand}}},
         )  # fmt: skip
-    outcome = selectors.outcomes(round_=round_)
+    later = {"classifier": {"closed": {"mean_recall": 0.1, "per_brand": {}}}}
+    EvaluationFactory(release=champion, state="succeeded", report=later, manifest_sha256="f" * 64)
+    outcome = selectors.outcomes(round_=round_)  # on the test sets that both were measured on
     assert outcome == {"akira": pytest.approx(0.3), "": pytest.approx(0.3)}
     figures = {"before": 0.4, "after": 0.6, "change": 0.2, "low": 0.1, "high": 0.25}
     report = {

@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from active_learning import contests, promotion, settling
+from active_learning import contests, evaluations, promotion, settling
 from active_learning.commanding import machine_account
 from active_learning.contests import NotEvaluated, versions_of
 from active_learning.gates import reasons_in_words, unmet
@@ -15,7 +16,7 @@ from active_learning.models import Evaluation, ModelVersion, PromotionEvent, Rel
 from active_learning.promotion import GateNotPassed, PromotionError
 from annotation.models import AuditEntry
 from ml.artifact import Artifact, write_artifact
-from ml.manifest import write_manifest
+from ml.manifest import read_manifest, write_manifest
 from tests.active_learning.factories import (
     EvaluationFactory,
     ModelVersionFactory,
@@ -186,6 +187,30 @@ def test_without_reports_on_the_same_test_sets_nothing_is_settled(champion, vers
     assert asked.state == "queued", "the missing evaluation was asked for, once"
     new.refresh_from_db()
     assert new.state == "candidate"
+
+
+def test_a_candidate_is_turned_down_where_the_champions_evaluation_ends_badly(champion, version):
+    def fail(error):
+        asked = champion.evaluations.get(state="queued")
+        Evaluation.objects.filter(pk=asked.pk).update(state="failed", error=error)
+
+    new = candidate_of(version, champion)
+    manifest = read_manifest(new.evaluations.get().manifest)
+    champion.evaluations.all().delete()
+    evaluations.request_evaluation(release=champion, manifest=manifest)
+    fail("out of memory")
+    Evaluation.objects.filter(release=new).update(
+        manifest_sha256=manifest.sha256, created_at=timezone.now()
+    )
+    with pytest.raises(NotEvaluated, match="the champion"):
+        settling.settle(candidate=new)  # what failed before it was measured may end well now
+    fail("its model is gone")
+    assert settling.settle(candidate=new) == champion
+    new.refresh_from_db()
+    assert new.state == "rejected"
+    event = PromotionEvent.objects.get(release=new)
+    assert event.why.endswith(f"{champion}, failed: its model is gone")
+    assert champion.evaluations.count() == 2
 
 
 def test_rolling_back_goes_back_promotion_by_promotion(version):

@@ -8,10 +8,12 @@ import pytest
 from django.db import connection
 
 from active_learning import round_steps, rounds
-from active_learning.models import Release, Round, RoundStep, TrainingRun
+from active_learning.models import Release, Round, RoundStep, Selection, TrainingRun
 from active_learning.round_steps import StepFailed, Waiting
 from annotation.locks import advisory_lock
-from tests.active_learning.factories import DatasetVersionFactory, TrainingRunFactory
+from annotation.models import Task
+from tests.active_learning.factories import DatasetVersionFactory, ScanFactory, TrainingRunFactory
+from tests.factories import ImageFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -59,12 +61,52 @@ def test_only_one_round_runs_at_a_time():
         ({"budget": {"brand": -1}}, "Budget of brand: “-1”"),
         ({"mix": {"luck": 1.0}}, "no strategy “luck”"),
         ({"mix": {"probe": 0.7, "uncertain": 0.7}}, "exceed 1"),
+        ({"mix": {"uncertain": "a"}}, "mix: .* makes no sense"),
+        ({"mix": {"uncertain": float("nan")}}, "mix: .* makes no sense"),
+        ({"mix": ["probe"]}, "mix: .* makes no sense"),
+        ({"budget": 120}, "budget: “120” makes no sense"),
+        ({"budget": {"brand": True}}, "Budget of brand: “True”"),
+        ({"models": 5}, "models: “5”"),
+        ({"models": ["fusion"]}, "no model “fusion”"),
+        ({"train": {"clasifier": {}}}, "no model “clasifier”"),
+        ({"train": {"classifier": 1}}, "train: .* makes no sense"),
+        ({"focus": "acme"}, "focus: “acme”"),
+        ({"seed": -1}, "seed: “-1”"),
+        ({"seed": "x"}, "seed: “x”"),
+        ({"collect_seconds": "soon"}, "collect_seconds: “soon”"),
+        ({"most_per_brand": 0}, "most_per_brand: “0”"),
     ],
 )
 def test_dials_that_make_no_sense_are_refused(config, message):
     with pytest.raises(rounds.RoundError, match=message):
         rounds.open_round(config=config)
     assert not Round.objects.exists()
+
+
+def test_a_round_cannot_be_about_a_brand_that_the_champion_does_not_know():
+    Release.objects.create(number=1, state="champion", brands=["acme"])
+    with pytest.raises(rounds.RoundError, match="does not know “globex”"):
+        rounds.open_round(config={"focus": ["acme", "globex"]})
+    assert rounds.open_round(config={"focus": ["acme"]}).config["focus"] == ["acme"]
+
+
+def test_a_round_that_is_cancelled_while_its_tasks_are_chosen_asks_nothing(monkeypatch):
+    champion = Release.objects.create(number=1, state="champion")
+    round_ = rounds.open_round()
+    round_.scan = ScanFactory(release=champion)
+    round_.save()
+
+    def choose(**_):
+        rounds.cancel_round(round_=round_)
+        task = TaskFactory.build(image=ImageFactory())
+        return [Selection(round=round_, task=task, strategy="probe", score=1, rank=1)]
+
+    monkeypatch.setattr(round_steps.scans, "scan_table", lambda scan: None)
+    monkeypatch.setattr(round_steps.selection, "choose", choose)
+    with pytest.raises(Waiting, match="cancelled"):
+        round_steps.select(round_)
+    assert not Task.objects.exists()
+    assert not Selection.objects.exists()
 
 
 def test_advance_does_every_step_once_and_ends_the_round(steps):

@@ -190,3 +190,18 @@ def test_images_that_left_the_pool_since_the_scan_are_not_asked(asked, images):
     chosen = asked()
     assert chosen
     assert {c.task.image_id for c in chosen} <= left
+
+
+def test_without_a_classifier_only_the_other_models_questions_are_asked(asked, images):
+    table = scanned(images).drop_columns(
+        ["classifier_brands", "classifier_scores", "classifier_none"]
+    )
+    chosen = asked(table=table)
+    assert {choice.task.kind for choice in chosen} == {"boxes", "variation"}
+    assert all(choice.task.proposal["answer"] == "" for choice in chosen)
+
+
+@pytest.mark.parametrize("strategy", ["typical", "neighbours"])
+def test_what_looks_at_known_positives_can_be_asked_by_while_there_are_none(asked, strategy):
+    chosen = asked(mix={strategy: 1.0}, budget={"brand": 20})
+    assert len(chosen) == 20

@@ -209,6 +209,29 @@ def test_labels_that_change_nothing_start_no_training(label):
     assert plan().due
     assert triggers.check_triggers() == []
     assert TrainingRun.objects.count() == 1
+    assert not plan().due, "they are covered: the dataset is not frozen again and again"
+    assert plan().new_labels == 0
+
+
+@pytest.mark.usefixtures("champion")
+def test_too_little_to_train_a_kind_on_is_found_out_once(settings):
+    settings.RETRAIN_AFTER_LABELS = 1
+    box = {"x1": 1, "y1": 1, "x2": 9, "y2": 9, "brand": BrandFactory(key="acme").key}
+
+    def boxed():
+        record_label(
+            image=ImageFactory(split="train"), kind="boxes", content=Content(boxes=[box]),
+            source="labeler",
+        )  # fmt: skip
+        Consensus.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+
+    boxed()
+    assert plan("detector").due
+    assert triggers.check_triggers() == []
+    assert (plan("detector").due, plan("detector").new_labels) == (False, 1)
+    assert reason("detector") == "the dataset has too little to train it on"
+    boxed()
+    assert plan("detector").due, "what came since may be what it lacked"
 
 
 def finished(version, champion, number=2):  # noqa: F811

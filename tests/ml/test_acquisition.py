@@ -145,6 +145,16 @@ def test_one_of_a_group_is_asked_at_most():
     assert len({groups[choice.index] for choice in chosen}) == len(chosen) <= 50
 
 
+def test_one_of_a_group_is_asked_at_most_where_it_fills_a_whole_head():
+    """A product has many photographs, and they need not look alike."""
+    scored = pool()
+    names = np.arange(1, 401)
+    names[np.argsort(-scored.best, kind="stable")[:80]] = 0
+    _, groups = np.unique(names, return_inverse=True)
+    chosen = select(pool(groups=groups), budget=120, mix={"hard_negatives": 0.05}, seed=1)
+    assert len({groups[choice.index] for choice in chosen}) == len(chosen) == 6
+
+
 def test_the_same_seed_chooses_the_same():
     one, two, other = (select(pool(), budget=50, mix=MIX, seed=seed) for seed in (1, 1, 2))
     assert one == two

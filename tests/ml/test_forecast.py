@@ -122,6 +122,24 @@ def test_changes_are_those_counted_by_hand_and_few_flags_say_nothing():
     assert report["brands"]["globex"]["precision"] is None
 
 
+def test_a_brand_that_only_one_head_flags_does_not_shift_the_mean_over_brands():
+    opened = np.array([0] * 30 + [1] * 12 + [2] * 58)
+    row = np.arange(100)
+    ground = Ground(
+        BRANDS[:2],
+        made(np.array([0] * 10 + [1] * 10)),
+        Rows(made(np.array([0] * 10 + [1] * 10)), np.arange(20).astype(object)),
+        Rows(made(opened), row.astype(object)),
+    )
+    changes, hit = Changes(ground, seed=0), np.zeros(20, bool)
+    before = Measured(hit, np.where(row < 30, 0, -1))  # none of globex
+    after = Measured(hit, np.where(row < 30, 0, np.where(row < 54, 1, -1)))  # half of them wrong
+    for _ in range(50):
+        changes.add(before, after)
+    precision = changes.report()["precision"]
+    assert precision == {"before": 1, "after": 1, "change": 0, "low": 0, "high": 0}
+
+
 def test_a_forecast_can_be_stopped():
     known = made(np.repeat([0, 1, 2, 3], 10))
     with pytest.raises(Cancelled):
