@@ -24,11 +24,11 @@ from django.utils.translation import gettext as _
 
 from active_learning import jobs
 from active_learning.jobs import JobError
-from active_learning.manifests import image_address
 from active_learning.models import EmbeddingRun, JobState, Scan
 from active_learning.models.jobs import ACTIVE
 from active_learning.promotion import champion
 from active_learning.scans import shard_paths
+from active_learning.stored_images import bring, image_path
 from active_learning.supervision import supervise
 from annotation import contradictions, vectors
 from annotation.locks import advisory_lock
@@ -191,8 +191,10 @@ def request(
 ) -> EmbeddingRun:
     """Queue a run over (sha256, storage name) pairs."""
     output = Path(jobs.folder(f"embeddings/space-{space.pk}-"))
+    files = list(files)
+    bring(files=[file for _, file in files])
     rows = [
-        {"sha256": sha256, "image": image_address(file), "split": Image.Split.POOL}
+        {"sha256": sha256, "image": image_path(file=file), "split": Image.Split.POOL}
         for sha256, file in files
     ]
     write_manifest(rows, output / "images")

@@ -11,9 +11,9 @@ from django.db import IntegrityError, transaction
 
 from active_learning import jobs
 from active_learning.job_files import read_json
-from active_learning.manifests import image_address
 from active_learning.models import Explanation, JobState, ModelVersion
 from active_learning.scans import ENDED_BADLY
+from active_learning.stored_images import bring, image_path
 from active_learning.supervision import supervise
 from annotation.models import Image
 from ml.errors import InputError
@@ -59,8 +59,10 @@ def _folder(explanation: Explanation) -> Path:
 
 def command(explanation: Explanation) -> list[str]:
     """The child's command line."""
+    file = explanation.image.file
+    bring(files=[file])
     line = [sys.executable, "-m", "ml", "explain", "--model", explanation.version.artifact]
-    line += [image_address(explanation.image.file), "--label", explanation.label]
+    line += [image_path(file=file), "--label", explanation.label]
     return [*line, "--out", str(_folder(explanation))]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.files.storage import default_storage
 from django.db.models import OuterRef, QuerySet
 
+from active_learning.stored_images import bring, image_path
 from annotation.consensus import counting_labels
 from annotation.models import Brand, Consensus, Image, Label, Task
 from annotation.models.label import Answer
@@ -77,7 +77,7 @@ def build(images: QuerySet[Image], to_row: ToRow, *, with_labels: bool = False) 
             of the one that decided, `decided_by`.
 
     Raises:
-        InputError: a row breaks a rule of the manifest.
+        InputError: a row breaks a rule of the manifest, or an image is not in the bucket.
     """
     listed = Brand.objects.filter(state=Brand.State.LISTED)
     brands = dict(listed.values_list("key", "created_at"))
@@ -92,6 +92,7 @@ def build(images: QuerySet[Image], to_row: ToRow, *, with_labels: bool = False) 
 def _read(images: QuerySet[Image], with_labels: bool) -> Iterator[Known]:
     rows = images.order_by("pk").values_list(*IMAGE.values()).iterator(chunk_size=BATCH)
     while batch := [dict(zip(IMAGE, row, strict=True)) for row in islice(rows, BATCH)]:
+        bring(files=[image["file"] for image in batch])
         answers = _answers([image["id"] for image in batch], with_labels)
         for image in batch:
             yield image | answers.get(image["id"], {})
@@ -135,7 +136,7 @@ def context(known: Known) -> dict[str, Any]:
     if known["product_id"] is not None:
         product = f"{known['product_source']}/{known['product_id']}"
     return {
-        "image": image_address(known["file"]),
+        "image": image_path(file=known["file"]),
         "sha256": known["sha256"],
         "split": known["split"],
         "group": str(known["group"]),
@@ -146,14 +147,6 @@ def context(known: Known) -> dict[str, Any]:
         "merchant": known["merchant"],
         "price": None if known["price"] is None else float(known["price"]),
     }
-
-
-def image_address(file: str) -> str:
-    """The path of a stored image, or its URL where the storage is not a local folder."""
-    try:
-        return default_storage.path(file)
-    except NotImplementedError:
-        return default_storage.url(file)
 
 
 def brand_columns(known: Known, brands: Listed) -> dict[str, Any]:

@@ -3,6 +3,7 @@ a part."""
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk does not take it; the message names `path`.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # Unique on a disk that several machines share, too.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         yield partial
         partial.replace(path)
