@@ -51,7 +51,7 @@ def _are_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-# What a dial may be at all; what it may say is checked after that.
+# All dials, and what each may be at all; what it may say is checked after that.
 SHAPES: dict[str, Callable[[Any], bool]] = {
     "budget": lambda value: isinstance(value, dict),
     "mix": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
@@ -140,8 +140,7 @@ def full_config(config: dict | None) -> dict:
         RoundError: names the first dial that makes no sense.
     """
     config = {**DEFAULT_CONFIG, **(config or {})}
-    unknown = set(config) - set(DEFAULT_CONFIG) - {"seed", "train", "models"}
-    if unknown:
+    if unknown := set(config) - set(SHAPES):
         raise RoundError(_("There is no setting “%(name)s”.") % {"name": sorted(unknown)[0]})
     for name, value in config.items():
         if not SHAPES[name](value):

@@ -18,10 +18,9 @@ THREADS = 16  # they wait for the bucket
 
 def image_path(*, file: str) -> str:
     """Where models read a stored image; see `bring`."""
-    try:
+    if _is_folder():
         return default_storage.path(file)
-    except NotImplementedError:
-        return safe_join(settings.DATA_DIR / "images", file)
+    return safe_join(settings.DATA_DIR / "images", file)
 
 
 def bring(*, files: Collection[str]) -> None:
@@ -31,16 +30,16 @@ def bring(*, files: Collection[str]) -> None:
     Raises:
         InputError: one is not in the bucket, or the disk takes no more; the message names it.
     """
-    wanted = {file: Path(image_path(file=file)) for file in files}
-    if not wanted or _is_folder():
+    if _is_folder():
         return
-    missing = {file: copy for file, copy in wanted.items() if not copy.is_file()}
+    copies = {file: Path(image_path(file=file)) for file in files}
+    missing = {file: copy for file, copy in copies.items() if not copy.is_file()}
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(_copy, missing.keys(), missing.values()))
 
 
 def _is_folder() -> bool:
-    try:
+    try:  # how Django's storages tell
         default_storage.path("")
     except NotImplementedError:
         return False

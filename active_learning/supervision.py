@@ -48,7 +48,8 @@ def supervise(
     """Run a job to the end of this attempt, unless it has ended or somebody runs it.
 
     Args:
-        argv: the child's command line; `--progress` is added to it.
+        argv: the child's command line; `--progress` is added to it. InputError from it fails the
+            job.
         finish: reads the results of a child that succeeded into the database. It runs in the
             transaction that marks the job succeeded; OSError, ValueError, KeyError or InputError
             from it fail the job.
@@ -86,8 +87,13 @@ def _run(
     folder = jobs.output(job)
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
+    try:
+        line = argv(job)
+    except InputError as error:
+        jobs.move(job, JobState.FAILED, lease=lease, error=str(error))
+        return
     watch = _Watch(job, lease)
-    code = watch.run([*argv(job), "--progress", str(folder / PROGRESS)], log)
+    code = watch.run([*line, "--progress", str(folder / PROGRESS)], log)
     if watch.cancelled:
         jobs.move(job, JobState.CANCELLED, lease=lease)
     elif code == 0:

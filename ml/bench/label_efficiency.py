@@ -22,6 +22,7 @@ from ml.bench.labels.retraining import retrained_recall
 from ml.bench.labels.strategies import STRATEGIES
 from ml.bench.labels.worlds import GENERATED, SETTINGS, Size, World, drawn, generated, given
 from ml.bench.seeds import Kept, of_each_seed
+from ml.manifest import read_manifest
 from ml.models.base import ShouldStop
 from ml.progress import Progress
 
@@ -63,6 +64,7 @@ def run(
         keep: a folder for what each seed found: it is not played again.
     """
     size = QUICK if quick else SIZE
+    products = None if manifest is None else read_manifest(manifest).sha256
     batches = growing(QUICK_FIRST if quick else FIRST, STEPS)
     # Products of one's own are as many in a quick run.
     batched = {**dict.fromkeys(GENERATED, batches), "products": growing(FIRST, STEPS)}
@@ -71,7 +73,7 @@ def run(
         range(1, seeds + 1),
         progress=progress,
         should_stop=should_stop,
-        kept=Kept(keep, {"quick": quick, "products": str(manifest)}) if keep else None,
+        kept=Kept(keep, {"quick": quick, "products": products}) if keep else None,
     )
     settings = {
         name: _summary(

@@ -8,11 +8,13 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from active_learning import datasets
+from active_learning import datasets, explanations
+from active_learning.explanations import request_explanations
 from active_learning.stored_images import bring, image_path
 from ml.errors import InputError
 from ml.images import image_paths
 from ml.manifest import Manifest
+from tests.active_learning.factories import ModelVersionFactory
 from tests.factories import ImageFactory
 
 BUCKET = "pictures"
@@ -84,6 +86,15 @@ def test_an_image_that_the_bucket_has_lost_is_named(bucket):
     image = ImageFactory(split="pool")
     with pytest.raises(InputError, match=f"{image.file}: not in the bucket"):
         datasets.pool_manifest()
+
+
+@pytest.mark.django_db
+def test_a_job_on_an_image_that_the_bucket_has_lost_fails_and_says_so(bucket):
+    image = ImageFactory(split="pool")
+    (asked,) = request_explanations(versions=[ModelVersionFactory()], image=image, label="acme")
+    assert explanations.run(explanation_id=asked.pk) == "failed"
+    asked.refresh_from_db()
+    assert asked.error == f"{image.file}: not in the bucket"
 
 
 def test_images_in_a_folder_are_read_where_they_are(tmp_path, settings):
